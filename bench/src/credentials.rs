@@ -1,0 +1,1 @@
+//! Who the sessions are: tokens, passwords, device identities.

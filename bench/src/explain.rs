@@ -1,0 +1,1 @@
+//! `clw-bench explain`: an entry of the dictionary, as text.

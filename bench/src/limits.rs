@@ -1,0 +1,1 @@
+//! What would stop a run before it starts: descriptors, ports, addresses.

@@ -1,0 +1,1 @@
+//! `clw-bench merge`: several results as one, exactly.

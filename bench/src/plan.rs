@@ -1,0 +1,1 @@
+//! What it means: the validated plan of a run.

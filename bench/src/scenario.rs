@@ -1,0 +1,1 @@
+//! Scenario files (TOML): stages, mixes, calls, thresholds.

@@ -1,0 +1,1 @@
+//! The CLW auth protocol: binary opcodes over WebSocket, heartbeats, refreshed tokens.

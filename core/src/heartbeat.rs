@@ -1,0 +1,1 @@
+//! Heartbeats: period, answers, misses and gaps.

@@ -1,0 +1,1 @@
+//! Latency histograms: recorded in microseconds, merged exactly, summarised for results.

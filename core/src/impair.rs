@@ -1,0 +1,1 @@
+//! A bad network inside the process, as arithmetic on byte streams.

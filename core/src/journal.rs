@@ -1,0 +1,1 @@
+//! One line per session of a run: the journal's records.

@@ -1,0 +1,13 @@
+//! The OpenClaw gateway protocol: JSON over WebSocket, a challenge, Ed25519 device identities.
+//!
+//! Checked against the real gateway, release 2026.9.6. Objects are read leniently: unknown fields, events and newer
+//! protocol numbers are ignored.
+
+mod identity;
+mod wire;
+
+pub use identity::{Identity, SignedFields, device_id_of, signature_text_v2, signature_text_v3, verify};
+pub use wire::{
+    Auth, Challenge, ClientInfo, ConnectParams, Device, DeviceTokenGrant, ErrorDetails, EventFrame, Frame,
+    GrantedAuth, HelloOk, Policy, RequestFrame, ResponseError, ResponseFrame, ServerInfo,
+};

@@ -1,0 +1,1 @@
+//! When the next session starts: closed and open models, ramps.

@@ -1,0 +1,1 @@
+//! The result of a run (`clw.bench/1`).

@@ -1,0 +1,10 @@
+//! One connection as a state machine: bytes and instants in, bytes and events out.
+//!
+//! A dialect plugs in by implementing [`ClientDialect`] and [`ServerDialect`]; everything around it (upgrade, frames,
+//! close handshake, what was observed) is the same for all.
+
+mod dialect;
+mod outbox;
+
+pub use dialect::{ClientDialect, Message, ServerDialect, Stop};
+pub use outbox::{ClientEvent, Finish, Outbox, ServerEvent};

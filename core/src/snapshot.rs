@@ -1,0 +1,1 @@
+//! The immutable telemetry snapshot and its JSON-lines form.

@@ -1,0 +1,1 @@
+//! Thresholds: expressions over a result that a run must hold.

@@ -1,0 +1,1 @@
+//! Uptime and error-rate arithmetic.
