@@ -3,8 +3,10 @@
 //! A dialect plugs in by implementing [`ClientDialect`] and [`ServerDialect`]; everything around it (upgrade, frames,
 //! close handshake, what was observed) is the same for all.
 
+mod client;
 mod dialect;
 mod outbox;
 
+pub use client::{ClientConfig, ClientConnection};
 pub use dialect::{ClientDialect, Message, ServerDialect, Stop};
 pub use outbox::{ClientEvent, Finish, Outbox, ServerEvent};

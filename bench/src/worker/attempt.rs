@@ -1,0 +1,141 @@
+//! What a session's plan wants of one connection: count what happens, hold, call, log out.
+
+use super::Worker;
+use super::session::SessionState;
+use clw_core::Stage;
+use clw_core::session::{ClientConnection, ClientEvent};
+use clw_core::tally::Metric;
+use clw_core::time::{Instant, earliest};
+
+/// One connection of a session.
+pub struct Attempt<'a> {
+    session: &'a mut SessionState,
+    begun: bool,
+    /// Since when this connection has been ready.
+    pub ready_at: Option<Instant>,
+    /// Heartbeats that this connection sent and missed.
+    pub heartbeats: (u64, u64),
+    log_out_begun: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt of `session`, before its transport is there.
+    pub fn new(session: &'a mut SessionState) -> Self {
+        Self { session, begun: false, ready_at: None, heartbeats: (0, 0), log_out_begun: false }
+    }
+
+    /// Starts the upgrade, once.
+    pub fn begin(&mut self, worker: &Worker, connection: &mut ClientConnection, now: Instant) {
+        if !self.begun {
+            self.begun = true;
+            let nonce = worker.next_nonce();
+            connection.connected(now, nonce, &mut worker.outbox.borrow_mut());
+        }
+    }
+
+    /// When the plan wants something of a ready session.
+    pub fn deadline(&self, connection: &ClientConnection) -> Option<Instant> {
+        if !connection.is_ready() {
+            return None;
+        }
+        earliest(self.session.planned_end, self.session.calls.iter().map(|call| call.next).min())
+    }
+
+    /// Does what is due: calls. (The end of the hold is seen by [`Attempt::settle`], which follows.)
+    pub fn due(&mut self, worker: &Worker, connection: &mut ClientConnection, now: Instant) {
+        if !connection.is_ready() {
+            return;
+        }
+        let mut out = worker.outbox.borrow_mut();
+        for call in &mut self.session.calls {
+            if call.next <= now {
+                let plan = &worker.mix(self.session.mix).calls[call.index];
+                let number = worker.call_number(self.session.mix, call.index);
+                connection.request(now, number, call.next, &plan.method, &plan.params, &mut out);
+                // A period that was slept through is not made up for: the lag shows in the response time.
+                while call.next <= now {
+                    call.next += call.period;
+                }
+            }
+        }
+    }
+
+    /// Counts what the machine reported and, at the end of the hold or of the run, logs out.
+    pub fn settle(&mut self, worker: &Worker, connection: &mut ClientConnection, now: Instant) {
+        self.count(worker, connection, now);
+        if connection.is_over() || self.log_out_begun {
+            return;
+        }
+        let ended = self.session.planned_end.is_some_and(|at| now >= at);
+        if (ended && connection.is_ready()) || worker.is_stopping() {
+            self.log_out_begun = true;
+            connection.log_out(now, &mut worker.outbox.borrow_mut());
+            self.count(worker, connection, now);
+        }
+    }
+
+    fn count(&mut self, worker: &Worker, connection: &ClientConnection, now: Instant) {
+        let mut out = worker.outbox.borrow_mut();
+        if out.events.is_empty() {
+            return;
+        }
+        let mut tally = worker.tally.borrow_mut();
+        for event in out.events.drain(..) {
+            match event {
+                ClientEvent::Reached(stage) => {
+                    let since = |earlier: Stage| connection.entered(earlier).map(|at| now.since(at));
+                    match stage {
+                        Stage::Challenge => {
+                            if let Some(took) = since(Stage::Upgrade) {
+                                tally.record(Metric::Upgrade, took);
+                            }
+                        }
+                        Stage::Auth => {
+                            if let Some(took) = since(Stage::Challenge).filter(|_| worker.has_challenge) {
+                                tally.record(Metric::Challenge, took);
+                            }
+                        }
+                        Stage::Ready => {
+                            if let Some(took) = since(Stage::Auth) {
+                                tally.record(Metric::Auth, took);
+                            }
+                            self.ready_at = Some(now);
+                            self.session.became_ready(worker, &mut tally, connection, now);
+                        }
+                        Stage::Tcp | Stage::Tls | Stage::Upgrade => {}
+                    }
+                }
+                ClientEvent::HeartbeatSent => {
+                    self.heartbeats.0 += 1;
+                    tally.counters.heartbeat.sent += 1;
+                }
+                ClientEvent::HeartbeatAnswered { rtt } => {
+                    tally.counters.heartbeat.answered += 1;
+                    tally.record(Metric::HeartbeatRtt, rtt);
+                }
+                ClientEvent::HeartbeatMissed => {
+                    self.heartbeats.1 += 1;
+                    tally.counters.heartbeat.missed += 1;
+                }
+                ClientEvent::Tick { gap } => {
+                    if let Some(gap) = gap {
+                        tally.record(Metric::TickGap, gap);
+                    }
+                }
+                ClientEvent::Answered { call, response, service, ok } => {
+                    tally.record(Metric::Rpc(call), response);
+                    tally.record(Metric::RpcService(call), service);
+                    if !ok {
+                        tally.rpc_failed(call);
+                    }
+                }
+                ClientEvent::Unanswered { call } => tally.rpc_unanswered(call),
+                ClientEvent::Refreshed => tally.counters.refreshes.done += 1,
+                ClientEvent::RefreshRefused => tally.counters.refreshes.refused += 1,
+                ClientEvent::ServerVersion(version) => worker.saw_server_version(version),
+                ClientEvent::DeviceToken { token, .. } => self.session.device_token = Some(token),
+                ClientEvent::BroadcastsLost(count) => tally.counters.broadcasts_lost += count,
+            }
+        }
+    }
+}
