@@ -108,3 +108,41 @@ pub trait ServerDialect: Send {
     /// Adds what only the dialect knows.
     fn observe(&self, now: Instant, observation: &mut Observation);
 }
+
+impl<T: ServerDialect + ?Sized> ServerDialect for Box<T> {
+    fn dialect(&self) -> Dialect {
+        (**self).dialect()
+    }
+
+    fn upgraded(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        (**self).upgraded(now, out);
+    }
+
+    fn message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<ServerEvent>) {
+        (**self).message(now, message, out);
+    }
+
+    fn peer_closed(&mut self, now: Instant, frame: &CloseFrame) {
+        (**self).peer_closed(now, frame);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+
+    fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        (**self).timer(now, out);
+    }
+
+    fn stop(&mut self, now: Instant, stop: Stop, out: &mut Outbox<ServerEvent>) {
+        (**self).stop(now, stop, out);
+    }
+
+    fn is_ready(&self) -> bool {
+        (**self).is_ready()
+    }
+
+    fn observe(&self, now: Instant, observation: &mut Observation) {
+        (**self).observe(now, observation);
+    }
+}

@@ -6,7 +6,12 @@
 mod client;
 mod dialect;
 mod outbox;
+mod server;
+mod server_config;
+mod server_http;
 
 pub use client::{ClientConfig, ClientConnection};
 pub use dialect::{ClientDialect, Message, ServerDialect, Stop};
 pub use outbox::{ClientEvent, Finish, Outbox, ServerEvent};
+pub use server::ServerConnection;
+pub use server_config::{Admission, Admit, HandshakeClose, Rejection, ServerConfig, Subprotocols};

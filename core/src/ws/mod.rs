@@ -13,5 +13,6 @@ pub use error::WsError;
 pub use frame::{Masks, write_frame};
 pub use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 pub use upgrade::{
-    UpgradeAnswer, UpgradeError, UpgradeRequest, accept_key, parse_answer, parse_request, write_request,
+    HttpRequest, MAX_HEAD_BYTES, UpgradeAnswer, UpgradeError, UpgradeRequest, accept_key, parse_answer,
+    parse_http_request, parse_request, write_request,
 };

@@ -113,49 +113,100 @@ pub fn parse_answer(bytes: &[u8], key: &str) -> Result<Option<UpgradeAnswer>, Up
     Ok(Some(answer))
 }
 
+/// Any HTTP request, with the upgrade that it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Method, e.g. `GET`.
+    pub method: String,
+    /// Request target: path and query.
+    pub target: String,
+    /// The upgrade, or why there is none.
+    pub upgrade: Result<UpgradeRequest, &'static str>,
+    /// Bytes of the head.
+    pub head_bytes: usize,
+}
+
 /// Reads a client's request; `Ok(None)` while the head is incomplete, else the request and the bytes of its head.
 pub fn parse_request(bytes: &[u8]) -> Result<Option<(UpgradeRequest, usize)>, UpgradeError> {
+    match parse_http_request(bytes)? {
+        None => Ok(None),
+        Some(HttpRequest {
+            upgrade: Ok(upgrade),
+            head_bytes,
+            ..
+        }) => Ok(Some((upgrade, head_bytes))),
+        Some(HttpRequest {
+            upgrade: Err(why), ..
+        }) => Err(UpgradeError::NotWebSocket(why)),
+    }
+}
+
+/// Reads any HTTP request, as a server must that answers others than upgrades too; `Ok(None)` while its head is incomplete.
+pub fn parse_http_request(bytes: &[u8]) -> Result<Option<HttpRequest>, UpgradeError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let head_bytes = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(n)) if n > MAX_HEAD_BYTES => return Err(UpgradeError::TooLong),
         Ok(httparse::Status::Complete(n)) => n,
         Ok(httparse::Status::Partial) if bytes.len() > MAX_HEAD_BYTES => return Err(UpgradeError::TooLong),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(e) => return Err(UpgradeError::NotHttp(e.to_string())),
     };
+    Ok(Some(HttpRequest {
+        method: request.method.unwrap_or_default().to_owned(),
+        target: request.path.unwrap_or("/").to_owned(),
+        upgrade: upgrade_of(&request),
+        head_bytes,
+    }))
+}
+
+/// The checks of RFC 6455 section 4.2.1.
+fn upgrade_of(request: &httparse::Request<'_, '_>) -> Result<UpgradeRequest, &'static str> {
     let value = |name| header(request.headers, name);
     if request.method != Some("GET") {
-        return Err(UpgradeError::NotWebSocket("method is not GET"));
+        return Err("method is not GET");
     }
-    if !value("upgrade").is_some_and(|v| v.eq_ignore_ascii_case("websocket")) {
-        return Err(UpgradeError::NotWebSocket("no Upgrade: websocket"));
+    if request.version != Some(1) {
+        return Err("not HTTP/1.1");
+    }
+    if !tokens(request.headers, "upgrade").any(|v| v.eq_ignore_ascii_case("websocket")) {
+        return Err("no Upgrade: websocket");
+    }
+    if !tokens(request.headers, "connection").any(|v| v.eq_ignore_ascii_case("upgrade")) {
+        return Err("no Connection: Upgrade");
     }
     if value("sec-websocket-version").as_deref() != Some("13") {
-        return Err(UpgradeError::NotWebSocket("Sec-WebSocket-Version is not 13"));
+        return Err("Sec-WebSocket-Version is not 13");
     }
     let Some(key) = value("sec-websocket-key") else {
-        return Err(UpgradeError::NotWebSocket("no Sec-WebSocket-Key"));
+        return Err("no Sec-WebSocket-Key");
     };
-    let protocols = value("sec-websocket-protocol")
-        .map(|list| {
-            list.split(',')
-                .map(|p| p.trim().to_owned())
-                .filter(|p| !p.is_empty())
-                .collect()
+    if STANDARD.decode(&key).map_or(0, |raw| raw.len()) != 16 {
+        return Err("Sec-WebSocket-Key is not 16 bytes in base64");
+    }
+    Ok(UpgradeRequest {
+        target: request.path.unwrap_or("/").to_owned(),
+        host: value("host").unwrap_or_default(),
+        key,
+        protocols: tokens(request.headers, "sec-websocket-protocol").collect(),
+        user_agent: value("user-agent"),
+        origin: value("origin"),
+        forwarded: value("x-forwarded-for").or_else(|| value("forwarded")),
+    })
+}
+
+/// The elements of a header that is a comma-separated list, over all its lines.
+fn tokens<'a>(headers: &'a [httparse::Header<'_>], name: &'a str) -> impl Iterator<Item = String> + 'a {
+    headers
+        .iter()
+        .filter(move |h| h.name.eq_ignore_ascii_case(name))
+        .flat_map(|h| {
+            String::from_utf8_lossy(h.value)
+                .split(',')
+                .map(|token| token.trim().to_owned())
+                .filter(|token| !token.is_empty())
+                .collect::<Vec<_>>()
         })
-        .unwrap_or_default();
-    Ok(Some((
-        UpgradeRequest {
-            target: request.path.unwrap_or("/").to_owned(),
-            host: value("host").unwrap_or_default(),
-            key,
-            protocols,
-            user_agent: value("user-agent"),
-            origin: value("origin"),
-            forwarded: value("x-forwarded-for").or_else(|| value("forwarded")),
-        },
-        head_bytes,
-    )))
 }
 
 fn header(headers: &[httparse::Header<'_>], name: &str) -> Option<String> {

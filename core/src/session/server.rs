@@ -1,0 +1,674 @@
+//! The server's end of one connection, from accept to its end, without a socket.
+
+use super::server_http::{write_answer, write_rejection, write_switching};
+use super::{Admission, Admit, Finish, Message, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
+use crate::time::{Instant, earliest};
+use crate::verdict::{CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation};
+use crate::ws::{
+    Decoder, HttpRequest, Incoming, Peer, UpgradeError, UpgradeRequest, WsError, parse_http_request,
+};
+use crate::{Dialect, Stage};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far the connection itself is; [`Stage`] says how far the session came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Collecting the HTTP head.
+    Head,
+    /// 101 was sent.
+    Open,
+    /// The server's close frame is out; its echo is awaited. Frames cannot be read any more once one was broken.
+    Closing { until: Instant, can_read: bool },
+    /// Nothing is read or written any more.
+    Ended,
+}
+
+/// What only the time before the 101 needs.
+struct Door<D> {
+    bytes: Vec<u8>,
+    admit: Box<dyn Admit<D>>,
+}
+
+/// What an idle connection does not know yet.
+#[derive(Debug, Default)]
+struct Facts {
+    tls_failure: Option<String>,
+    close: Option<CloseFrame>,
+    violation: Option<Violation>,
+    heartbeat_loss: Option<HeartbeatLoss>,
+    slow_consumer: bool,
+    handshake_timed_out: bool,
+}
+
+/// The server's end of one connection.
+///
+/// Bytes and instants go in; bytes, events and the wish to end the transport come out through an [`Outbox`], which the
+/// caller empties after each call. Everything the server does by itself is here (upgrade, limits, pings, close handshake,
+/// handshake timeout); what is said in messages is the dialect's. The methods from [`ServerConnection::send_close`] on
+/// make a server misbehave on purpose.
+///
+/// Stages are reported here, once each: a dialect need not emit [`ServerEvent::Reached`].
+pub struct ServerConnection<D: ServerDialect = Box<dyn ServerDialect>> {
+    config: Arc<ServerConfig>,
+    door: Option<Box<Door<D>>>,
+    dialect: Option<D>,
+    request: Option<Box<UpgradeRequest>>,
+    decoder: Decoder,
+    /// Made when there is a first fact, so that idle connections stay small.
+    facts: Option<Box<Facts>>,
+    http_status: Option<u16>,
+    http_only: bool,
+    accepted: Instant,
+    upgraded: Option<Instant>,
+    ended: Option<Instant>,
+    /// The next beat of the server's pings.
+    beat: Option<Instant>,
+    /// When the ping that is still unanswered was written.
+    pinged: Option<Instant>,
+    handshake_timeout: Option<Duration>,
+    phase: Phase,
+    stage: Stage,
+    ending: EndingKind,
+    ended_by: Side,
+    answers_pings: bool,
+    mute: bool,
+}
+
+impl<D: ServerDialect> ServerConnection<D> {
+    /// A connection that was accepted just now. `admit` is asked once, when a valid upgrade request is there.
+    pub fn accept(now: Instant, config: Arc<ServerConfig>, admit: Box<dyn Admit<D>>) -> Self {
+        Self {
+            door: Some(Box::new(Door {
+                bytes: Vec::new(),
+                admit,
+            })),
+            dialect: None,
+            request: None,
+            decoder: Decoder::new(Peer::Client, config.max_message_before_ready),
+            facts: None,
+            http_status: None,
+            http_only: false,
+            accepted: now,
+            upgraded: None,
+            ended: None,
+            beat: None,
+            pinged: None,
+            handshake_timeout: config.handshake_timeout,
+            phase: Phase::Head,
+            stage: Stage::Tcp,
+            ending: EndingKind::Open,
+            ended_by: Side::Unknown,
+            answers_pings: true,
+            mute: false,
+            config,
+        }
+    }
+
+    /// Bytes came. They are unmasked in place.
+    pub fn receive(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
+        let start = Mark::of(out);
+        match self.phase {
+            Phase::Head => self.head(now, bytes, out),
+            Phase::Open | Phase::Closing { can_read: true, .. } => self.frames(now, bytes, out),
+            Phase::Closing { .. } | Phase::Ended => {}
+        }
+        self.settle(now, start, out);
+    }
+
+    /// A deadline has passed, or may have.
+    pub fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        if self.mute {
+            return;
+        }
+        let start = Mark::of(out);
+        match self.phase {
+            Phase::Head if now >= self.accepted + self.config.head_timeout => {
+                self.facts().handshake_timed_out = true;
+                out.finish(Finish::Fin);
+            }
+            Phase::Open => {
+                if self.handshake_deadline().is_some_and(|at| now >= at) {
+                    self.facts().handshake_timed_out = true;
+                    let close = self.config.handshake_close;
+                    out.close(close.code, close.reason);
+                } else {
+                    self.beat(now, out);
+                    if out.finish.is_none()
+                        && let Some(dialect) = &mut self.dialect
+                        && dialect.deadline().is_some_and(|at| now >= at)
+                    {
+                        dialect.timer(now, out);
+                    }
+                }
+            }
+            Phase::Closing { until, .. } if now >= until => out.finish(Finish::Fin),
+            Phase::Head | Phase::Closing { .. } | Phase::Ended => {}
+        }
+        self.settle(now, start, out);
+    }
+
+    /// When [`ServerConnection::timer`] wants to be called, if nothing else happens.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.mute {
+            return None;
+        }
+        match self.phase {
+            Phase::Head => Some(self.accepted + self.config.head_timeout),
+            Phase::Open => {
+                let own = earliest(self.handshake_deadline(), self.beat);
+                earliest(own, self.dialect.as_ref().and_then(ServerDialect::deadline))
+            }
+            Phase::Closing { until, .. } => Some(until),
+            Phase::Ended => None,
+        }
+    }
+
+    /// The transport ended without this machine's doing: the peer's FIN or RST, or a time-out of the kernel. Only the
+    /// first end counts.
+    pub fn end_of_stream(&mut self, now: Instant, kind: EndingKind, by: Side) {
+        if self.ended.is_none() {
+            self.ended = Some(now);
+            self.ending = kind;
+            self.ended_by = by;
+        }
+        self.phase = Phase::Ended;
+        self.door = None;
+    }
+
+    /// The server stops or restarts: the dialect says so and closes; before the 101 there is only FIN.
+    pub fn stop(&mut self, now: Instant, stop: Stop, out: &mut Outbox<ServerEvent>) {
+        let start = Mark::of(out);
+        match (self.phase, &mut self.dialect) {
+            (Phase::Open, Some(dialect)) => dialect.stop(now, stop, out),
+            (Phase::Ended | Phase::Closing { .. }, _) => {}
+            _ => out.finish(Finish::Fin),
+        }
+        self.settle(now, start, out);
+    }
+
+    /// The server holds more for this client than it may: close 1008 `slow consumer`.
+    pub fn slow_consumer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        if self.phase == Phase::Open {
+            self.facts().slow_consumer = true;
+            self.send_close(now, Some(1008), "slow consumer", out);
+        }
+    }
+
+    /// The client's TLS handshake has begun.
+    pub fn tls_started(&mut self, out: &mut Outbox<ServerEvent>) {
+        self.reach(Stage::Tls, out);
+    }
+
+    /// TLS failed before its handshake was done; the transport ends.
+    pub fn tls_failed(&mut self, now: Instant, what: String) {
+        self.facts().tls_failure = Some(what);
+        self.end_of_stream(now, EndingKind::Fin, Side::Server);
+    }
+
+    /// What was seen so far; after the end, the facts of the whole session.
+    pub fn observation(&self, now: Instant) -> Observation {
+        let end = self.ended.unwrap_or(now);
+        let nothing = Facts::default();
+        let facts = self.facts.as_deref().unwrap_or(&nothing);
+        let mut seen = Observation {
+            viewpoint: Viewpoint::Server,
+            dialect: self
+                .dialect
+                .as_ref()
+                .map_or(self.config.dialect, ServerDialect::dialect),
+            stage: self.stage,
+            duration: end - self.accepted,
+            since_upgrade: end - self.upgraded.unwrap_or(self.accepted),
+            handshake_timeout: self.handshake_timeout,
+            tls_failure: facts.tls_failure.clone(),
+            http_status: self.http_status,
+            close: facts.close.clone(),
+            ending: self.ending,
+            ended_by: self.ended_by,
+            heartbeat_loss: facts.heartbeat_loss,
+            unanswered_server_ping: self.pinged.map(|at| end - at),
+            slow_consumer: facts.slow_consumer,
+            handshake_timed_out: facts.handshake_timed_out,
+            ..Observation::default()
+        };
+        if self.http_only {
+            seen.dialect = Dialect::Http;
+        }
+        if let Some(dialect) = &self.dialect {
+            dialect.observe(now, &mut seen);
+        }
+        if facts.violation.is_some() {
+            seen.violation.clone_from(&facts.violation);
+        }
+        seen
+    }
+
+    /// Whether the client was accepted.
+    pub fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Whether this was HTTP without an upgrade (health probes): no session to be counted.
+    pub fn is_http_only(&self) -> bool {
+        self.http_only
+    }
+
+    /// The furthest stage.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// When it was accepted.
+    pub fn accepted_at(&self) -> Instant {
+        self.accepted
+    }
+
+    /// The upgrade request, once it was read.
+    pub fn request(&self) -> Option<&UpgradeRequest> {
+        self.request.as_deref()
+    }
+
+    /// The dialect, from the 101 on.
+    pub fn dialect(&self) -> Option<&D> {
+        self.dialect.as_ref()
+    }
+
+    /// The dialect, from the 101 on. What it is made to write goes through [`ServerConnection::with_dialect`].
+    pub fn dialect_mut(&mut self) -> Option<&mut D> {
+        self.dialect.as_mut()
+    }
+
+    /// Lets the caller make the dialect say something; closes and stages are noticed. `None` unless frames can be sent.
+    pub fn with_dialect<T>(
+        &mut self,
+        now: Instant,
+        out: &mut Outbox<ServerEvent>,
+        call: impl FnOnce(&mut D, &mut Outbox<ServerEvent>) -> T,
+    ) -> Option<T> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let start = Mark::of(out);
+        let result = self.dialect.as_mut().map(|dialect| call(dialect, out));
+        self.settle(now, start, out);
+        result
+    }
+
+    /// Frames read so far.
+    pub fn frames_received(&self) -> u64 {
+        self.decoder.frames()
+    }
+
+    /// Closes as told, with the usual wait for the echo. Does nothing before the 101 and after a close.
+    pub fn send_close(
+        &mut self,
+        now: Instant,
+        code: Option<u16>,
+        reason: &str,
+        out: &mut Outbox<ServerEvent>,
+    ) {
+        if self.phase == Phase::Open {
+            let start = Mark::of(out);
+            out.close(code, reason);
+            self.settle(now, start, out);
+        }
+    }
+
+    /// Sends bytes as they are, framed or not, after what is already queued.
+    pub fn send_raw(&mut self, bytes: &[u8], out: &mut Outbox<ServerEvent>) {
+        if !self.mute && self.phase != Phase::Ended {
+            out.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether the client's pings are answered.
+    pub fn set_pong(&mut self, answers: bool) {
+        self.answers_pings = answers;
+    }
+
+    /// Nothing is written any more and no timer runs, as if the process hung; only
+    /// [`ServerConnection::close_transport`] still ends it.
+    pub fn set_mute(&mut self, mute: bool) {
+        self.mute = mute;
+    }
+
+    /// Ends the transport without a word of WebSocket.
+    pub fn close_transport(&mut self, now: Instant, how: Finish, out: &mut Outbox<ServerEvent>) {
+        if self.phase != Phase::Ended {
+            out.finish(how);
+            self.finished(now, how);
+        }
+    }
+
+    /// Another handshake timeout for this connection; `None` waits for ever.
+    pub fn set_handshake_timeout(&mut self, timeout: Option<Duration>) {
+        self.handshake_timeout = timeout;
+    }
+
+    fn facts(&mut self) -> &mut Facts {
+        self.facts.get_or_insert_default()
+    }
+
+    fn handshake_deadline(&self) -> Option<Instant> {
+        if self.is_ready() {
+            return None;
+        }
+        Some(self.upgraded? + self.handshake_timeout?)
+    }
+
+    fn head(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
+        let Some(mut door) = self.door.take() else {
+            return;
+        };
+        if !bytes.is_empty() {
+            self.reach(Stage::Upgrade, out);
+        }
+        door.bytes.extend_from_slice(bytes);
+        match parse_http_request(&door.bytes) {
+            Ok(None) => self.door = Some(door),
+            Ok(Some(request)) => {
+                let rest = door.bytes.split_off(request.head_bytes);
+                self.answer_request(now, request, door.admit, rest, out);
+            }
+            Err(UpgradeError::TooLong) => self.refuse(431, "the request's head is too long", out),
+            Err(_) => self.refuse(400, "this is no HTTP/1.1 request", out),
+        }
+    }
+
+    /// The head is whole: upgrade, health or error. `rest` are bytes that came with it.
+    fn answer_request(
+        &mut self,
+        now: Instant,
+        request: HttpRequest,
+        admit: Box<dyn Admit<D>>,
+        mut rest: Vec<u8>,
+        out: &mut Outbox<ServerEvent>,
+    ) {
+        let path = request.target.split(['?', '#']).next().unwrap_or("/");
+        let upgrade = match request.upgrade {
+            Ok(upgrade) => upgrade,
+            Err(why) => {
+                self.http_only = true;
+                match (request.method.as_str(), path) {
+                    ("GET", "/healthz") => {
+                        self.answer_json(200, r#"{"ok":true,"status":"live"}"#, out);
+                    }
+                    ("GET", "/readyz") if admit.is_ready() => {
+                        self.answer_json(200, r#"{"ready":true}"#, out);
+                    }
+                    ("GET", "/readyz") => self.answer_json(503, r#"{"ready":false}"#, out),
+                    _ if self.is_elsewhere(path) => self.refuse(404, "nothing is here", out),
+                    _ => self.upgrade_required(why, out),
+                }
+                return;
+            }
+        };
+        let forwarded = upgrade.forwarded.is_some();
+        let request = &**self.request.insert(Box::new(upgrade));
+        if self.config.path.is_some_and(|only| only != path) {
+            self.refuse(404, "no WebSocket is here", out);
+            return;
+        }
+        if self.config.refuse_forwarded && forwarded {
+            self.answer_json(
+                403,
+                r#"{"error":{"type":"proxy_attribution_required","message":"the request came through a proxy that is not trusted"}}"#,
+                out,
+            );
+            return;
+        }
+        match admit.admit(now, request) {
+            Admission::Reject(rejection) => {
+                self.http_status = Some(rejection.status);
+                write_rejection(&mut out.bytes, &rejection);
+                out.finish(Finish::Fin);
+            }
+            Admission::Accept(mut dialect) => {
+                let protocol = self.config.protocols.choose(&request.protocols);
+                write_switching(&mut out.bytes, &request.key, protocol);
+                self.http_status = Some(101);
+                self.upgraded = Some(now);
+                self.phase = Phase::Open;
+                self.reach(Stage::Challenge, out);
+                let start = Mark::of(out);
+                dialect.upgraded(now, out);
+                self.dialect = Some(dialect);
+                self.settle(now, start, out);
+                if self.phase == Phase::Open && !rest.is_empty() {
+                    self.frames(now, &mut rest, out);
+                }
+            }
+        }
+    }
+
+    fn is_elsewhere(&self, path: &str) -> bool {
+        self.config.path.is_some_and(|only| only != path)
+    }
+
+    fn upgrade_required(&mut self, why: &str, out: &mut Outbox<ServerEvent>) {
+        self.http_status = Some(426);
+        write_answer(
+            &mut out.bytes,
+            426,
+            "text/plain; charset=utf-8",
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+            &format!("this is a WebSocket endpoint: {why}\n"),
+        );
+        out.finish(Finish::Fin);
+    }
+
+    fn answer_json(&mut self, status: u16, body: &str, out: &mut Outbox<ServerEvent>) {
+        self.http_status = Some(status);
+        write_answer(&mut out.bytes, status, "application/json", "", body);
+        out.finish(Finish::Fin);
+    }
+
+    fn refuse(&mut self, status: u16, body: &str, out: &mut Outbox<ServerEvent>) {
+        self.http_status = Some(status);
+        write_answer(&mut out.bytes, status, "text/plain; charset=utf-8", "", body);
+        out.finish(Finish::Fin);
+    }
+
+    fn frames(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
+        let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(Peer::Client, 0));
+        let result = decoder.decode(bytes, |incoming| self.incoming(now, incoming, out));
+        self.decoder = decoder;
+        if self.is_ready() {
+            self.decoder
+                .set_max_message_bytes(self.config.max_message_after_ready);
+        }
+        if let Err(error) = result {
+            self.broken_frame(now, &error, out);
+        }
+    }
+
+    /// One message; returns whether more are wanted.
+    fn incoming(&mut self, now: Instant, incoming: Incoming<'_>, out: &mut Outbox<ServerEvent>) -> bool {
+        if let Incoming::Close { code, reason } = incoming {
+            self.peer_closed(now, code, reason, out);
+            return false;
+        }
+        if self.phase != Phase::Open {
+            // The server's own close is out: what comes before its echo is dropped.
+            return self.phase != Phase::Ended;
+        }
+        let message = match incoming {
+            Incoming::Text(text) => Message::Text(text),
+            Incoming::Binary(bytes) => Message::Binary(bytes),
+            Incoming::Ping(payload) => {
+                if self.answers_pings && !self.mute {
+                    out.pong(payload);
+                    out.emit(ServerEvent::Heartbeat);
+                }
+                Message::Ping(payload)
+            }
+            Incoming::Pong(payload) => {
+                if self.pinged.take().is_some() {
+                    out.emit(ServerEvent::Heartbeat);
+                }
+                Message::Pong(payload)
+            }
+            Incoming::Close { .. } => return false,
+        };
+        if matches!(message, Message::Text(_) | Message::Binary(_)) {
+            self.reach(Stage::Auth, out);
+        }
+        let start = Mark::of(out);
+        if let Some(dialect) = &mut self.dialect {
+            dialect.message(now, message, out);
+        }
+        self.settle(now, start, out);
+        self.phase != Phase::Ended
+    }
+
+    fn peer_closed(&mut self, now: Instant, code: Option<u16>, reason: &str, out: &mut Outbox<ServerEvent>) {
+        if self.phase == Phase::Open {
+            let frame = CloseFrame {
+                by: Side::Client,
+                code,
+                reason: reason.to_owned(),
+            };
+            if let Some(dialect) = &mut self.dialect {
+                dialect.peer_closed(now, &frame);
+            }
+            self.facts().close = Some(frame);
+            if !self.mute {
+                out.close(code, reason);
+            }
+        }
+        if !self.mute {
+            out.finish(Finish::Fin);
+        }
+    }
+
+    fn broken_frame(&mut self, now: Instant, error: &WsError, out: &mut Outbox<ServerEvent>) {
+        let was_open = self.phase == Phase::Open;
+        if was_open {
+            self.facts().violation = Some(Violation {
+                by: Side::Client,
+                what: error.to_string(),
+            });
+            self.send_close(now, Some(error.close_code()), "", out);
+        }
+        // Where one frame ends and the next begins is lost. What still comes is read and dropped until the grace is over:
+        // closing at once would answer it with a RST, and the client would never see the close frame.
+        if let Phase::Closing { can_read, .. } = &mut self.phase {
+            *can_read = false;
+        }
+    }
+
+    /// One beat of the server's pings: looks at the last ping, then sends the next.
+    fn beat(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        let (Some(every), Some(beat)) = (self.config.ping_every, self.beat) else {
+            return;
+        };
+        if now < beat {
+            return;
+        }
+        let mut next = beat + every;
+        if next <= now {
+            next = now + every;
+        }
+        self.beat = Some(next);
+        match self.pinged {
+            Some(at) if now - at >= every => {
+                self.facts().heartbeat_loss = Some(HeartbeatLoss {
+                    missing_from: Side::Client,
+                    silence: now - at,
+                });
+                out.finish(Finish::Fin);
+            }
+            Some(_) => {}
+            None => {
+                out.ping(b"");
+                self.pinged = Some(now);
+            }
+        }
+    }
+
+    fn reach(&mut self, stage: Stage, out: &mut Outbox<ServerEvent>) {
+        if stage > self.stage {
+            self.stage = stage;
+            out.emit(ServerEvent::Reached(stage));
+        }
+    }
+
+    /// Takes note of what was written since `start`: stages, a close, the end.
+    fn settle(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
+        let mut index = start.events.min(out.events.len());
+        while let Some(event) = out.events.get(index) {
+            match event {
+                ServerEvent::Reached(stage) if *stage <= self.stage => {
+                    out.events.remove(index);
+                }
+                ServerEvent::Reached(stage) => {
+                    self.stage = *stage;
+                    index += 1;
+                }
+                _ => index += 1,
+            }
+        }
+        if self.dialect.as_ref().is_some_and(ServerDialect::is_ready) {
+            self.reach(Stage::Ready, out);
+            if self.beat.is_none() {
+                self.beat = self.config.ping_every.map(|every| now + every);
+                self.decoder
+                    .set_max_message_bytes(self.config.max_message_after_ready);
+            }
+        }
+        if self.mute {
+            out.bytes.truncate(start.bytes);
+            out.closed = None;
+            if self.phase != Phase::Ended {
+                out.finish = None;
+            }
+            return;
+        }
+        if self.phase == Phase::Open
+            && let Some((code, reason)) = &out.closed
+        {
+            self.facts().close.get_or_insert_with(|| CloseFrame {
+                by: Side::Server,
+                code: *code,
+                reason: reason.clone(),
+            });
+            self.phase = Phase::Closing {
+                until: now + self.config.close_grace,
+                can_read: true,
+            };
+        }
+        if let Some(how) = out.finish {
+            self.finished(now, how);
+        }
+    }
+
+    fn finished(&mut self, now: Instant, how: Finish) {
+        let kind = match how {
+            Finish::Fin => EndingKind::Fin,
+            Finish::Rst => EndingKind::Rst,
+        };
+        self.end_of_stream(now, kind, Side::Server);
+    }
+}
+
+/// Where an outbox stood before a call.
+#[derive(Clone, Copy)]
+struct Mark {
+    bytes: usize,
+    events: usize,
+}
+
+impl Mark {
+    fn of(out: &Outbox<ServerEvent>) -> Self {
+        Self {
+            bytes: out.bytes.len(),
+            events: out.events.len(),
+        }
+    }
+}
