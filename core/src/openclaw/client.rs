@@ -40,6 +40,21 @@ pub struct ClientConfig {
     pub ping_timeout: Duration,
     /// Close with 4000 when no tick came for two periods, as the official client does.
     pub watch_ticks: bool,
+    /// What it does wrong on purpose, to see what a gateway makes of it.
+    pub flaw: Option<Flaw>,
+}
+
+/// A client's mistake, made on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// Never sends `connect`.
+    NoConnect,
+    /// Signs something else than it sends.
+    BadSignature,
+    /// Sends text that is no JSON as its first message.
+    NotJson,
+    /// Sends another request before `connect`.
+    WrongFirst,
 }
 
 /// What one session proves itself with.
@@ -123,7 +138,7 @@ impl Client {
             Some("connect.challenge") if self.state == State::AwaitChallenge => {
                 let challenge = frame.payload.and_then(|p| serde_json::from_str::<Challenge<'_>>(p.get()).ok());
                 match challenge {
-                    Some(challenge) => self.connect(&challenge, out),
+                    Some(challenge) => self.answer(&challenge, out),
                     None => self.violated("connect.challenge without a nonce", out),
                 }
             }
@@ -142,7 +157,20 @@ impl Client {
         }
     }
 
-    fn connect(&mut self, challenge: &Challenge<'_>, out: &mut Outbox<ClientEvent>) {
+    fn answer(&mut self, challenge: &Challenge<'_>, out: &mut Outbox<ClientEvent>) {
+        match self.config.flaw {
+            Some(Flaw::NoConnect) => return,
+            Some(Flaw::NotJson) => out.text("connect"),
+            Some(Flaw::WrongFirst) => {
+                out.json(&RequestFrame { kind: "req", id: CONNECT_ID, method: "health", params: [(); 0] });
+            }
+            Some(Flaw::BadSignature) | None => self.connect(challenge, out),
+        }
+        out.emit(ClientEvent::Reached(Stage::Auth));
+        self.state = State::AwaitHello;
+    }
+
+    fn connect(&self, challenge: &Challenge<'_>, out: &mut Outbox<ClientEvent>) {
         let config = &self.config;
         let credentials = &self.credentials;
         let device = credentials.identity.as_ref().map(|identity| {
@@ -163,7 +191,7 @@ impl Client {
             Device {
                 id: identity.device_id.clone(),
                 public_key: identity.public_key.clone(),
-                signature: identity.sign(&text),
+                signature: identity.sign(if config.flaw == Some(Flaw::BadSignature) { "" } else { &text }),
                 signed_at: challenge.ts,
                 nonce: challenge.nonce.clone().into_owned(),
             }
@@ -191,8 +219,6 @@ impl Client {
             user_agent: config.user_agent.clone(),
         };
         out.json(&RequestFrame { kind: "req", id: CONNECT_ID, method: "connect", params });
-        out.emit(ClientEvent::Reached(Stage::Auth));
-        self.state = State::AwaitHello;
     }
 
     fn on_response(&mut self, now: Instant, frame: Frame<'_>, out: &mut Outbox<ClientEvent>) {

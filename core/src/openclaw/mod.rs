@@ -4,10 +4,12 @@
 //! protocol numbers are ignored.
 
 pub mod error_code;
+mod client;
 mod identity;
 mod wire;
 
 pub use error_code::{ErrorCode, refusal_of, refusal_of_close};
+pub use client::{Client, ClientConfig, Credentials, Flaw};
 pub use identity::{Identity, SignedFields, device_id_of, signature_text_v2, signature_text_v3, verify};
 pub use wire::{
     Auth, Challenge, ClientInfo, ConnectParams, Device, DeviceTokenGrant, ErrorDetails, EventFrame, Frame,

@@ -26,6 +26,8 @@ pub struct ClientConfig {
     pub max_message_bytes: usize,
     /// The server's handshake timeout, where it is known.
     pub handshake_timeout: Option<Duration>,
+    /// Answer the server's pings, as RFC 6455 section 5.5.2 demands; a client that is flawed on purpose does not.
+    pub answer_pings: bool,
 }
 
 /// One connection attempt as a state machine. The caller owns the socket and the clock.
@@ -298,7 +300,7 @@ impl ClientConnection {
     }
 
     fn read_frames(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ClientEvent>) {
-        let Self { decoder, dialect, .. } = self;
+        let Self { decoder, dialect, config, .. } = self;
         let mut closed_by_server = None;
         let result = decoder.decode(bytes, |incoming| {
             match incoming {
@@ -306,7 +308,9 @@ impl ClientConnection {
                 Incoming::Binary(data) => dialect.message(now, Message::Binary(data), out),
                 Incoming::Pong(data) => dialect.message(now, Message::Pong(data), out),
                 Incoming::Ping(data) => {
-                    out.pong(data);
+                    if config.answer_pings {
+                        out.pong(data);
+                    }
                     dialect.message(now, Message::Ping(data), out);
                 }
                 Incoming::Close { code, reason } => closed_by_server = Some((code, reason.to_owned())),

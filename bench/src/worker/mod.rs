@@ -1,0 +1,235 @@
+//! One worker: a thread with a runtime of its own that runs a share of the plan's sessions.
+//!
+//! Everything a session touches is owned by this thread, so nothing on the hot path is locked or sent; once an interval the
+//! worker hands out an immutable snapshot.
+
+mod attempt;
+mod clock;
+mod drive;
+mod impaired;
+mod link;
+mod mix;
+mod session;
+mod slots;
+
+pub use clock::Clock;
+pub use link::Target;
+pub use mix::{Call, Credential, Kind, Mix};
+pub use slots::{Load, run};
+
+use clw_core::reconnect::Policy;
+use clw_core::secret::Secret;
+use clw_core::session::{ClientConfig, ClientDialect, ClientEvent, Outbox};
+use clw_core::snapshot::Snapshot;
+use clw_core::tally::Tally;
+use clw_core::time::Instant;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use session::{ConnectionEnd, SessionState};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// Bytes read at once, for all sessions of a worker together.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// What a worker tells: the same whether it is a thread or a process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// What happened since the last one.
+    Snapshot(Box<Snapshot>),
+    /// A journal line.
+    Session(Box<clw_core::journal::SessionRecord>),
+    /// All its sessions have ended; nothing follows.
+    Done,
+}
+
+/// What a worker is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Start no more sessions, log out of those that are up.
+    Drain,
+    /// Leave at once.
+    Leave,
+}
+
+/// A share of the plan, with everything resolved.
+pub struct Job {
+    /// Name in snapshots, e.g. `0/1.2`.
+    pub source: String,
+    /// What to connect to.
+    pub target: Target,
+    /// Kinds of session.
+    pub mixes: Vec<Mix>,
+    /// Which mix session `k` of the whole plan belongs to.
+    pub mix_of: Box<dyn Fn(u64) -> usize>,
+    /// When sessions start.
+    pub load: Load,
+    /// What a dropped session does.
+    pub reconnect: Policy,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// How far the run's clock already is.
+    pub started_ago: Duration,
+    /// How long sessions may take to log out.
+    pub drain: Duration,
+    /// Whether journal lines are wanted.
+    pub journal: bool,
+    /// Time between snapshots.
+    pub interval: Duration,
+}
+
+/// The state that all sessions of a worker share.
+pub struct Worker {
+    clock: Clock,
+    target: Target,
+    mixes: Vec<Mix>,
+    first_call: Vec<u16>,
+    mix_of: Box<dyn Fn(u64) -> usize>,
+    reconnect: Policy,
+    has_challenge: bool,
+    has_fresh_credentials: bool,
+    seed: u64,
+    journal: bool,
+    tally: RefCell<Tally>,
+    outbox: RefCell<Outbox<ClientEvent>>,
+    scratch: RefCell<Vec<u8>>,
+    nonces: RefCell<ChaCha8Rng>,
+    server_version: RefCell<Option<String>>,
+    stop: Notify,
+    cut_short_at: Cell<Option<Instant>>,
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Worker {
+    fn new(job: Job, clock: Clock, messages: mpsc::UnboundedSender<Message>) -> Self {
+        let mut first_call = Vec::with_capacity(job.mixes.len());
+        let mut names = Vec::new();
+        for mix in &job.mixes {
+            first_call.push(u16::try_from(names.len()).unwrap_or(u16::MAX));
+            names.extend(mix.calls.iter().map(|call| call.method.clone()));
+        }
+        Self {
+            clock,
+            has_challenge: job.mixes.iter().any(|mix| matches!(mix.kind, Kind::Openclaw(_))),
+            has_fresh_credentials: job.mixes.iter().all(Mix::has_fresh_credentials),
+            target: job.target,
+            mixes: job.mixes,
+            first_call,
+            mix_of: job.mix_of,
+            reconnect: job.reconnect,
+            seed: job.seed,
+            journal: job.journal,
+            tally: RefCell::new(Tally::new(&names)),
+            outbox: RefCell::new(Outbox::client(job.seed)),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            nonces: RefCell::new(ChaCha8Rng::seed_from_u64(job.seed)),
+            server_version: RefCell::new(None),
+            stop: Notify::new(),
+            cut_short_at: Cell::new(None),
+            messages,
+        }
+    }
+
+    fn mix(&self, index: usize) -> &Mix {
+        &self.mixes[index.min(self.mixes.len() - 1)]
+    }
+
+    fn mix_of(&self, number: u64) -> usize {
+        (self.mix_of)(number)
+    }
+
+    /// The number under which a call's latencies are recorded.
+    fn call_number(&self, mix: usize, call: usize) -> u16 {
+        self.first_call.get(mix).copied().unwrap_or(0).saturating_add(u16::try_from(call).unwrap_or(u16::MAX))
+    }
+
+    fn connection_config(&self, mix: usize) -> Arc<ClientConfig> {
+        self.mix(mix).connection.clone()
+    }
+
+    fn dialect(
+        &self,
+        mix: usize,
+        number: u64,
+        generation: u64,
+        device_token: Option<&Secret>,
+    ) -> Box<dyn ClientDialect> {
+        self.mix(mix).dialect(number, generation, device_token, self.seed)
+    }
+
+    fn next_nonce(&self) -> [u8; 16] {
+        self.nonces.borrow_mut().random()
+    }
+
+    /// A seed of its own for session `number`.
+    fn seed_of(&self, number: u64) -> u64 {
+        // SplitMix64's finaliser: neighbouring numbers give unrelated seeds.
+        let mut z = self.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn count_received(&self, bytes: usize) {
+        self.tally.borrow_mut().counters.bytes.received += bytes as u64;
+    }
+
+    fn count_sent(&self, bytes: usize, frames: u64) {
+        let counters = &mut self.tally.borrow_mut().counters;
+        counters.bytes.sent += bytes as u64;
+        counters.frames.sent += frames;
+    }
+
+    fn saw_server_version(&self, version: String) {
+        let mut known = self.server_version.borrow_mut();
+        if known.as_deref() != Some(&version) {
+            *known = Some(version);
+        }
+    }
+
+    /// Ends everything gracefully from now on. `cut_short`: the plan had meant to go on.
+    fn stop(&self, cut_short: bool) {
+        if self.cut_short_at.get().is_none() {
+            self.cut_short_at.set(Some(if cut_short { self.clock.now() } else { Instant::from_micros(u64::MAX) }));
+            self.stop.notify_waiters();
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.cut_short_at.get().is_some()
+    }
+
+    /// When the run was cut short, if it was.
+    fn cut_short_at(&self) -> Option<Instant> {
+        self.cut_short_at.get().filter(|at| *at != Instant::from_micros(u64::MAX))
+    }
+
+    async fn stopped(&self) {
+        if !self.is_stopping() {
+            self.stop.notified().await;
+        }
+    }
+
+    /// Waits for `delay`; `true` if the run was stopped meanwhile.
+    async fn sleep_or_stop(&self, delay: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stopped() => true,
+            () = tokio::time::sleep(delay) => false,
+        }
+    }
+
+    fn journal(&self, state: &SessionState, attempt: u32, end: &ConnectionEnd, retry: Option<Duration>) {
+        if self.journal {
+            let mix = self.mix(state.mix);
+            let identity = mix.identity_name(state.number, self.seed);
+            let record = session::record(state, attempt, end, retry, identity, mix.role.clone());
+            let _ = self.messages.send(Message::Session(Box::new(record)));
+        }
+    }
+}

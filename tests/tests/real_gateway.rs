@@ -1,0 +1,181 @@
+//! clw-bench against the real OpenClaw gateway (npm `openclaw`, version pinned in `real-gateway.sh`).
+//!
+//! One test per mode of the gateway, because a start takes seconds; each runs on a port of its own. Ignored by default
+//! because they install a package: `.ci/run` runs them with `--include-ignored`, and they fail when it cannot be installed.
+
+use clw_e2e::{number, repository, result_of};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const TOKEN: &str = "test-token";
+
+/// A running gateway; stopped when dropped.
+struct Gateway {
+    port: u16,
+    mode: &'static str,
+    handshake_ms: u32,
+}
+
+fn script() -> PathBuf {
+    repository().join("tests/real-gateway.sh")
+}
+
+impl Gateway {
+    fn start(port: u16, mode: &'static str, handshake_ms: u32) -> Self {
+        let gateway = Self { port, mode, handshake_ms };
+        gateway.control("stop");
+        gateway.control("start");
+        gateway
+    }
+
+    fn control(&self, verb: &str) {
+        let output = Command::new(script())
+            .args([verb, &self.port.to_string(), TOKEN])
+            .env("OC_MODE", self.mode)
+            .env("OC_HANDSHAKE_MS", self.handshake_ms.to_string())
+            .stdin(Stdio::null())
+            .output()
+            .expect("run real-gateway.sh");
+        assert!(
+            output.status.success(),
+            "real-gateway.sh {verb} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}/", self.port)
+    }
+
+    /// Runs clw-bench with `args` against this gateway.
+    fn load(&self, args: &[&str]) -> Value {
+        let url = self.url();
+        let (result, code) = result_of(&[args, &[&url]].concat());
+        assert_eq!(code, 0, "{result:#}");
+        result
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.control("stop");
+    }
+}
+
+fn verdicts(result: &Value) -> String {
+    result["verdicts"].to_string()
+}
+
+#[test]
+#[ignore = "installs and starts the real gateway: run by .ci/run"]
+fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
+    let gateway = Gateway::start(18801, "open", 2000);
+
+    let token = gateway.load(&["-c", "20", "-n", "200", "--token", TOKEN]);
+    assert_eq!(verdicts(&token), r#"{"ok":200}"#);
+    assert_eq!(token["target"]["server_version"], "2026.9.6");
+    assert_eq!(number(&token, "/close_codes/1000"), 200.0);
+
+    let password = gateway.load(&["-c", "5", "-n", "10", "--password", TOKEN]);
+    assert_eq!(verdicts(&password), r#"{"ok":10}"#);
+
+    let device = gateway.load(&["-c", "10", "-n", "50", "--token", TOKEN, "--identity", "ed25519"]);
+    assert_eq!(verdicts(&device), r#"{"ok":50}"#);
+
+    let node = gateway.load(&["-c", "2", "-n", "4", "--token", TOKEN, "--role", "node", "--identity", "ed25519"]);
+    assert_eq!(verdicts(&node), r#"{"ok":4}"#);
+
+    let wrong = gateway.load(&["-c", "5", "-n", "10", "--token", "wrong"]);
+    assert_eq!(verdicts(&wrong), r#"{"clw-auth-failed":10}"#);
+    assert_eq!(number(&wrong, "/close_codes/1008"), 10.0);
+
+    let forged = gateway.load(&[
+        "-c", "2", "-n", "6", "--token", TOKEN, "--identity", "ed25519", "--flaw", "bad-signature",
+    ]);
+    assert_eq!(verdicts(&forged), r#"{"clw-auth-failed":6}"#);
+    assert!(forged.to_string().contains("DEVICE_AUTH_SIGNATURE_INVALID"), "{forged:#}");
+
+    let mute = gateway.load(&["-c", "5", "-n", "5", "--token", TOKEN, "--flaw", "no-connect"]);
+    assert_eq!(verdicts(&mute), r#"{"clw-handshake-timeout":5}"#);
+    assert_eq!(number(&mute, "/close_codes/1000"), 5.0);
+
+    let garbled = gateway.load(&["-c", "2", "-n", "4", "--token", TOKEN, "--flaw", "wrong-first"]);
+    assert_eq!(verdicts(&garbled), r#"{"clw-protocol-error":4}"#);
+
+    let calls = gateway.load(&[
+        "-c", "10", "-n", "10", "--token", TOKEN, "--hold", "3s", "--call", "health=500ms", "--heartbeat", "1s",
+    ]);
+    assert_eq!(verdicts(&calls), r#"{"ok":10}"#);
+    assert!(number(&calls, "/latency_us/rpc/health/count") >= 40.0, "{calls:#}");
+    assert!(number(&calls, "/heartbeat/answered") >= 10.0, "{calls:#}");
+
+    let crowd = gateway.load(&["-c", "1000", "-n", "2000", "--token", TOKEN, "--timeout", "30s"]);
+    assert_eq!(verdicts(&crowd), r#"{"ok":2000}"#);
+    assert_eq!(number(&crowd, "/sessions/peak_open"), 1000.0);
+}
+
+#[test]
+#[ignore = "installs and starts the real gateway: run by .ci/run"]
+fn the_shipped_connection_budget_answers_503_and_a_rate_avoids_it() {
+    let gateway = Gateway::start(18802, "stock", 15_000);
+
+    let rush = gateway.load(&["-c", "200", "-n", "200", "--bind", "127.0.0.1", "--token", TOKEN]);
+    let refused = number(&rush, "/verdicts/clw-server-overloaded");
+    assert!(refused >= 1.0, "{rush:#}");
+    assert_eq!(refused + number(&rush, "/verdicts/ok"), 200.0, "{rush:#}");
+
+    let paced = gateway.load(&[
+        "-c", "200", "-n", "200", "--bind", "127.0.0.1", "--ramp", "8s", "--hold", "1s", "--token", TOKEN,
+    ]);
+    assert_eq!(verdicts(&paced), r#"{"ok":200}"#);
+}
+
+#[test]
+#[ignore = "installs and starts the real gateway: run by .ci/run"]
+fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
+    let gateway = Gateway::start(18803, "open", 15_000);
+    let url = gateway.url();
+    let started = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            result_of(&[
+                "-c", "50", "-d", "40s", "--token", TOKEN, "--reconnect", "on", "--retries", "30", "--backoff",
+                "500ms", "--backoff-max", "2s", &url,
+            ])
+        });
+        // The gateway's own log says when the sessions are up.
+        wait_for_sessions(gateway.port, 50);
+        gateway.control("stop");
+        gateway.control("start");
+        load.join().expect("the load")
+    });
+    let (result, code) = started;
+    assert_eq!(code, 0, "{result:#}");
+    assert_eq!(verdicts(&result), r#"{"ok":50}"#, "{result:#}");
+    assert_eq!(number(&result, "/drops/clw-server-restart"), 50.0, "{result:#}");
+    assert_eq!(number(&result, "/sessions/reconnected"), 50.0, "{result:#}");
+    assert_eq!(number(&result, "/sessions/dropped"), 50.0, "{result:#}");
+    let uptime = number(&result, "/uptime_pct");
+    assert!((30.0..99.0).contains(&uptime), "down while it restarted, up before and after: {uptime}");
+}
+
+/// Waits until `count` TCP connections to `port` are established (the kernel's table, no traffic of our own).
+fn wait_for_sessions(port: u16, count: usize) {
+    let needle = format!(":{port:04X} ");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let up = table
+            .lines()
+            .filter(|line| {
+                let fields: Vec<_> = line.split_whitespace().collect();
+                fields.len() > 3 && format!("{} ", fields[2]).ends_with(&needle) && fields[3] == "01"
+            })
+            .count();
+        if up >= count {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{up} of {count} sessions after 30 s");
+        std::thread::yield_now();
+    }
+}
