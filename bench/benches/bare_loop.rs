@@ -44,7 +44,10 @@ fn main() {
     let before = cpu_seconds();
     let ready = bare_loop(address, sessions, rate, Duration::from_secs(hold));
     let bare = cpu_seconds() - before;
-    println!("bare loop : {ready} of {sessions} ready, {:.3} CPU s per 1000 sessions", per_1000(bare, sessions));
+    println!(
+        "bare loop : {ready} of {sessions} ready, {:.3} CPU s per 1000 sessions",
+        per_1000(bare, sessions)
+    );
 
     let report = clw_bench(address, sessions, rate, hold);
     let cpu = report["generator"]["cpu_s"].as_f64().unwrap_or(f64::NAN);
@@ -78,20 +81,44 @@ fn cpu_seconds() -> f64 {
 /// The embedded gateway, in a process of its own.
 fn start_gateway() -> (Child, SocketAddr) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_clw-bench"))
-        .args(["gateway", "--listen", "127.0.0.1:0", "--token", TOKEN, "--ping", "25s", "--tick", "10s"])
+        .args([
+            "gateway",
+            "--listen",
+            "127.0.0.1:0",
+            "--token",
+            TOKEN,
+            "--ping",
+            "25s",
+            "--tick",
+            "10s",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("start the gateway");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its first line");
-    let address = line.trim().rsplit("//").next().and_then(|a| a.parse().ok()).expect("listening ws://ADDR:PORT");
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("its first line");
+    let address = line
+        .trim()
+        .rsplit("//")
+        .next()
+        .and_then(|a| a.parse().ok())
+        .expect("listening ws://ADDR:PORT");
     (child, address)
 }
 
 fn clw_bench(address: SocketAddr, sessions: u64, rate: u64, hold: u64) -> serde_json::Value {
     let out = Command::new(env!("CARGO_BIN_EXE_clw-bench"))
         .args(["-q", "--json", "-", "--workers", "1", "--token", TOKEN])
-        .args(["-n", &sessions.to_string(), "-r", &rate.to_string(), "--hold", &format!("{hold}s")])
+        .args([
+            "-n",
+            &sessions.to_string(),
+            "-r",
+            &rate.to_string(),
+            "--hold",
+            &format!("{hold}s"),
+        ])
         .args(["--heartbeat", "10s", &format!("ws://{address}")])
         .stderr(Stdio::inherit())
         .output()
@@ -124,10 +151,19 @@ fn bare_loop(address: SocketAddr, sessions: u64, rate: u64, hold: Duration) -> u
         while (table.len() as u64) < sessions && (table.len() as u64) <= wanted {
             let stream = open(address, table.len());
             let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
-            epoll.add(&stream, EpollEvent::new(flags, table.len() as u64)).expect("epoll add");
-            table.push(Session { stream, state: State::Connecting, due: now + PING_PERIOD, ends: now + hold });
+            epoll
+                .add(&stream, EpollEvent::new(flags, table.len() as u64))
+                .expect("epoll add");
+            table.push(Session {
+                stream,
+                state: State::Connecting,
+                due: now + PING_PERIOD,
+                ends: now + hold,
+            });
         }
-        let count = epoll.wait(&mut events, EpollTimeout::from(1u8)).expect("epoll wait");
+        let count = epoll
+            .wait(&mut events, EpollTimeout::from(1u8))
+            .expect("epoll wait");
         for event in &events[..count] {
             let session = &mut table[usize::try_from(event.data()).expect("index")];
             if session.state == State::Connecting && event.events().contains(EpollFlags::EPOLLOUT) {
@@ -164,8 +200,11 @@ fn open(address: SocketAddr, number: usize) -> TcpStream {
     socket.set_nonblocking(true).expect("nonblocking");
     socket.set_tcp_nodelay(true).expect("nodelay");
     let last = u8::try_from(2 + number / PER_SOURCE).expect("source");
-    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true).expect("option");
-    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into()).expect("bind");
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)
+        .expect("option");
+    socket
+        .bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())
+        .expect("bind");
     match socket.connect(&address.into()) {
         Err(e) if e.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => panic!("connect: {e}"),
         _ => socket.into(),

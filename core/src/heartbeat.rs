@@ -29,7 +29,12 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Every `period` (never, if `None`), with `timeout` for the answer.
     pub fn new(period: Option<Duration>, timeout: Duration) -> Self {
-        Self { period, timeout, next: None, unanswered: None }
+        Self {
+            period,
+            timeout,
+            next: None,
+            unanswered: None,
+        }
     }
 
     /// The first is due a period from now.
@@ -48,7 +53,9 @@ impl Heartbeat {
             if now >= sent + self.timeout {
                 self.unanswered = None;
                 self.next = None;
-                return Action::Missed { silence: now.since(sent) };
+                return Action::Missed {
+                    silence: now.since(sent),
+                };
             }
             return Action::Nothing;
         }

@@ -15,7 +15,11 @@ pub fn binary(name: &str) -> PathBuf {
         dir.pop();
     }
     let path = dir.join(name);
-    assert!(path.exists(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace --bins` first",
+        path.display()
+    );
     path
 }
 
@@ -24,7 +28,11 @@ pub fn binary(name: &str) -> PathBuf {
 /// # Panics
 /// If it cannot be started.
 pub fn clw_bench(args: &[&str]) -> Output {
-    match Command::new(binary("clw-bench")).args(args).env_remove("CLW_TOKEN").output() {
+    match Command::new(binary("clw-bench"))
+        .args(args)
+        .env_remove("CLW_TOKEN")
+        .output()
+    {
         Ok(output) => output,
         Err(error) => panic!("clw-bench: {error}"),
     }
@@ -59,5 +67,7 @@ pub fn number(result: &Value, pointer: &str) -> f64 {
 
 /// The repository's top folder.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }

@@ -23,7 +23,11 @@ fn script() -> PathBuf {
 
 impl Gateway {
     fn start(port: u16, mode: &'static str, handshake_ms: u32) -> Self {
-        let gateway = Self { port, mode, handshake_ms };
+        let gateway = Self {
+            port,
+            mode,
+            handshake_ms,
+        };
         gateway.control("stop");
         gateway.control("start");
         gateway
@@ -83,7 +87,18 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
     let device = gateway.load(&["-c", "10", "-n", "50", "--token", TOKEN, "--identity", "ed25519"]);
     assert_eq!(verdicts(&device), r#"{"ok":50}"#);
 
-    let node = gateway.load(&["-c", "2", "-n", "4", "--token", TOKEN, "--role", "node", "--identity", "ed25519"]);
+    let node = gateway.load(&[
+        "-c",
+        "2",
+        "-n",
+        "4",
+        "--token",
+        TOKEN,
+        "--role",
+        "node",
+        "--identity",
+        "ed25519",
+    ]);
     assert_eq!(verdicts(&node), r#"{"ok":4}"#);
 
     let wrong = gateway.load(&["-c", "5", "-n", "10", "--token", "wrong"]);
@@ -91,10 +106,22 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
     assert_eq!(number(&wrong, "/close_codes/1008"), 10.0);
 
     let forged = gateway.load(&[
-        "-c", "2", "-n", "6", "--token", TOKEN, "--identity", "ed25519", "--flaw", "bad-signature",
+        "-c",
+        "2",
+        "-n",
+        "6",
+        "--token",
+        TOKEN,
+        "--identity",
+        "ed25519",
+        "--flaw",
+        "bad-signature",
     ]);
     assert_eq!(verdicts(&forged), r#"{"clw-auth-failed":6}"#);
-    assert!(forged.to_string().contains("DEVICE_AUTH_SIGNATURE_INVALID"), "{forged:#}");
+    assert!(
+        forged.to_string().contains("DEVICE_AUTH_SIGNATURE_INVALID"),
+        "{forged:#}"
+    );
 
     let mute = gateway.load(&["-c", "5", "-n", "5", "--token", TOKEN, "--flaw", "no-connect"]);
     assert_eq!(verdicts(&mute), r#"{"clw-handshake-timeout":5}"#);
@@ -104,10 +131,24 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
     assert_eq!(verdicts(&garbled), r#"{"clw-protocol-error":4}"#);
 
     let calls = gateway.load(&[
-        "-c", "10", "-n", "10", "--token", TOKEN, "--hold", "3s", "--call", "health=500ms", "--heartbeat", "1s",
+        "-c",
+        "10",
+        "-n",
+        "10",
+        "--token",
+        TOKEN,
+        "--hold",
+        "3s",
+        "--call",
+        "health=500ms",
+        "--heartbeat",
+        "1s",
     ]);
     assert_eq!(verdicts(&calls), r#"{"ok":10}"#);
-    assert!(number(&calls, "/latency_us/rpc/health/count") >= 40.0, "{calls:#}");
+    assert!(
+        number(&calls, "/latency_us/rpc/health/count") >= 40.0,
+        "{calls:#}"
+    );
     assert!(number(&calls, "/heartbeat/answered") >= 10.0, "{calls:#}");
 
     let crowd = gateway.load(&["-c", "1000", "-n", "2000", "--token", TOKEN, "--timeout", "30s"]);
@@ -126,7 +167,18 @@ fn the_shipped_connection_budget_answers_503_and_a_rate_avoids_it() {
     assert_eq!(refused + number(&rush, "/verdicts/ok"), 200.0, "{rush:#}");
 
     let paced = gateway.load(&[
-        "-c", "200", "-n", "200", "--bind", "127.0.0.1", "--ramp", "8s", "--hold", "1s", "--token", TOKEN,
+        "-c",
+        "200",
+        "-n",
+        "200",
+        "--bind",
+        "127.0.0.1",
+        "--ramp",
+        "8s",
+        "--hold",
+        "1s",
+        "--token",
+        TOKEN,
     ]);
     assert_eq!(verdicts(&paced), r#"{"ok":200}"#);
 }
@@ -139,8 +191,21 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     let started = std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             result_of(&[
-                "-c", "50", "-d", "40s", "--token", TOKEN, "--reconnect", "on", "--retries", "30", "--backoff",
-                "500ms", "--backoff-max", "2s", &url,
+                "-c",
+                "50",
+                "-d",
+                "40s",
+                "--token",
+                TOKEN,
+                "--reconnect",
+                "on",
+                "--retries",
+                "30",
+                "--backoff",
+                "500ms",
+                "--backoff-max",
+                "2s",
+                &url,
             ])
         });
         // The gateway's own log says when the sessions are up.
@@ -156,7 +221,10 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     assert_eq!(number(&result, "/sessions/reconnected"), 50.0, "{result:#}");
     assert_eq!(number(&result, "/sessions/dropped"), 50.0, "{result:#}");
     let uptime = number(&result, "/uptime_pct");
-    assert!((30.0..99.0).contains(&uptime), "down while it restarted, up before and after: {uptime}");
+    assert!(
+        (30.0..99.0).contains(&uptime),
+        "down while it restarted, up before and after: {uptime}"
+    );
 }
 
 /// Waits until `count` TCP connections to `port` are established (the kernel's table, no traffic of our own).
@@ -175,7 +243,10 @@ fn wait_for_sessions(port: u16, count: usize) {
         if up >= count {
             return;
         }
-        assert!(std::time::Instant::now() < deadline, "{up} of {count} sessions after 30 s");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{up} of {count} sessions after 30 s"
+        );
         std::thread::yield_now();
     }
 }

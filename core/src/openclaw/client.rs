@@ -136,20 +136,28 @@ impl Client {
         self.broadcast_seq = frame.seq.or(self.broadcast_seq);
         match frame.event.as_deref() {
             Some("connect.challenge") if self.state == State::AwaitChallenge => {
-                let challenge = frame.payload.and_then(|p| serde_json::from_str::<Challenge<'_>>(p.get()).ok());
+                let challenge = frame
+                    .payload
+                    .and_then(|p| serde_json::from_str::<Challenge<'_>>(p.get()).ok());
                 match challenge {
                     Some(challenge) => self.answer(&challenge, out),
                     None => self.violated("connect.challenge without a nonce", out),
                 }
             }
             Some("tick") => {
-                let gap = self.ticked.then_some(self.last_tick).flatten().map(|at| now.since(at));
+                let gap = self
+                    .ticked
+                    .then_some(self.last_tick)
+                    .flatten()
+                    .map(|at| now.since(at));
                 out.emit(ClientEvent::Tick { gap });
                 self.last_tick = Some(now);
                 self.ticked = true;
             }
             Some("shutdown") => {
-                let restart = frame.payload.is_some_and(|p| p.get().contains("restartExpectedMs"));
+                let restart = frame
+                    .payload
+                    .is_some_and(|p| p.get().contains("restartExpectedMs"));
                 self.shutdown_announced = Some(restart);
             }
             // Presence, health and whatever later releases add.
@@ -162,7 +170,12 @@ impl Client {
             Some(Flaw::NoConnect) => return,
             Some(Flaw::NotJson) => out.text("connect"),
             Some(Flaw::WrongFirst) => {
-                out.json(&RequestFrame { kind: "req", id: CONNECT_ID, method: "health", params: [(); 0] });
+                out.json(&RequestFrame {
+                    kind: "req",
+                    id: CONNECT_ID,
+                    method: "health",
+                    params: [(); 0],
+                });
             }
             Some(Flaw::BadSignature) | None => self.connect(challenge, out),
         }
@@ -181,9 +194,13 @@ impl Client {
                 role: &config.role,
                 scopes: &config.scopes,
                 signed_at_ms: challenge.ts,
-                token: [&credentials.token, &credentials.device_token, &credentials.bootstrap_token]
-                    .into_iter()
-                    .find_map(Option::as_ref),
+                token: [
+                    &credentials.token,
+                    &credentials.device_token,
+                    &credentials.bootstrap_token,
+                ]
+                .into_iter()
+                .find_map(Option::as_ref),
                 nonce: &challenge.nonce,
                 platform: &config.client.platform,
                 device_family: config.client.device_family.as_deref().unwrap_or_default(),
@@ -191,7 +208,11 @@ impl Client {
             Device {
                 id: identity.device_id.clone(),
                 public_key: identity.public_key.clone(),
-                signature: identity.sign(if config.flaw == Some(Flaw::BadSignature) { "" } else { &text }),
+                signature: identity.sign(if config.flaw == Some(Flaw::BadSignature) {
+                    ""
+                } else {
+                    &text
+                }),
                 signed_at: challenge.ts,
                 nonce: challenge.nonce.clone().into_owned(),
             }
@@ -218,7 +239,12 @@ impl Client {
             locale: Some("en-US".to_owned()),
             user_agent: config.user_agent.clone(),
         };
-        out.json(&RequestFrame { kind: "req", id: CONNECT_ID, method: "connect", params });
+        out.json(&RequestFrame {
+            kind: "req",
+            id: CONNECT_ID,
+            method: "connect",
+            params,
+        });
     }
 
     fn on_response(&mut self, now: Instant, frame: Frame<'_>, out: &mut Outbox<ClientEvent>) {
@@ -226,7 +252,9 @@ impl Client {
         let ok = frame.ok.unwrap_or(false);
         if id == CONNECT_ID && self.state == State::AwaitHello {
             if ok {
-                let hello = frame.payload.and_then(|p| serde_json::from_str::<HelloOk>(p.get()).ok());
+                let hello = frame
+                    .payload
+                    .and_then(|p| serde_json::from_str::<HelloOk>(p.get()).ok());
                 match hello {
                     Some(hello) => self.on_hello(now, hello, out),
                     None => self.violated("hello-ok that cannot be read", out),
@@ -239,7 +267,9 @@ impl Client {
         }
         let number = id.strip_prefix('r').and_then(|n| n.parse::<u32>().ok());
         // An answer to a request that was given up, or to none: nothing to do.
-        let Some(at) = number.and_then(|n| self.pending.iter().position(|p| p.id == n)) else { return };
+        let Some(at) = number.and_then(|n| self.pending.iter().position(|p| p.id == n)) else {
+            return;
+        };
         let request = self.pending.swap_remove(at);
         out.emit(ClientEvent::Answered {
             call: request.call,
@@ -259,21 +289,32 @@ impl Client {
             out.emit(ClientEvent::ServerVersion(hello.server.version));
         }
         if let Some(token) = hello.auth.device_token {
-            out.emit(ClientEvent::DeviceToken { role: hello.auth.role, token: Secret::new(token) });
+            out.emit(ClientEvent::DeviceToken {
+                role: hello.auth.role,
+                token: Secret::new(token),
+            });
         }
         for grant in hello.auth.device_tokens {
-            out.emit(ClientEvent::DeviceToken { role: grant.role, token: Secret::new(grant.device_token) });
+            out.emit(ClientEvent::DeviceToken {
+                role: grant.role,
+                token: Secret::new(grant.device_token),
+            });
         }
     }
 
     /// When two tick periods will have passed in silence.
     fn tick_deadline(&self) -> Option<Instant> {
         let watched = self.state == State::Ready && self.config.watch_ticks && !self.tick_period.is_zero();
-        self.last_tick.filter(|_| watched).map(|at| at + 2 * self.tick_period)
+        self.last_tick
+            .filter(|_| watched)
+            .map(|at| at + 2 * self.tick_period)
     }
 
     fn lost(&mut self, silence: Duration, out: &mut Outbox<ClientEvent>) {
-        self.heartbeat_loss = Some(HeartbeatLoss { missing_from: Side::Server, silence });
+        self.heartbeat_loss = Some(HeartbeatLoss {
+            missing_from: Side::Server,
+            silence,
+        });
         self.state = State::Over;
         out.emit(ClientEvent::HeartbeatMissed);
         out.close(Some(4000), "heartbeat timeout");
@@ -355,15 +396,27 @@ impl ClientDialect for Client {
         params: &str,
         out: &mut Outbox<ClientEvent>,
     ) -> bool {
-        let Ok(params) = serde_json::from_str::<&RawValue>(params) else { return false };
+        let Ok(params) = serde_json::from_str::<&RawValue>(params) else {
+            return false;
+        };
         if self.pending.len() >= MAX_PENDING {
             let oldest = self.pending.remove(0);
             out.emit(ClientEvent::Unanswered { call: oldest.call });
         }
         let id = self.next_request;
         self.next_request = self.next_request.wrapping_add(1);
-        out.json(&RequestFrame { kind: "req", id: &format!("r{id}"), method, params });
-        self.pending.push(Pending { id, call, scheduled, sent: now });
+        out.json(&RequestFrame {
+            kind: "req",
+            id: &format!("r{id}"),
+            method,
+            params,
+        });
+        self.pending.push(Pending {
+            id,
+            call,
+            scheduled,
+            sent: now,
+        });
         true
     }
 
@@ -377,7 +430,10 @@ impl ClientDialect for Client {
         observation.heartbeat_loss = self.heartbeat_loss;
         observation.pending_requests = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
         if let Some(what) = self.violation {
-            observation.violation = Some(Violation { by: Side::Server, what: what.to_owned() });
+            observation.violation = Some(Violation {
+                by: Side::Server,
+                what: what.to_owned(),
+            });
         }
     }
 }

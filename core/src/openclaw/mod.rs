@@ -3,14 +3,34 @@
 //! Checked against the real gateway, release 2026.9.6. Objects are read leniently: unknown fields, events and newer
 //! protocol numbers are ignored.
 
-pub mod error_code;
+mod admission;
+mod authority;
 mod client;
+mod connect_schema;
+pub mod error_code;
+mod gateway;
 mod identity;
+mod login_failures;
+mod pairing;
+mod scopes;
+mod server;
+mod server_connect;
+mod server_rpc;
 mod wire;
 
-pub use error_code::{ErrorCode, refusal_of, refusal_of_close};
+pub use admission::PreauthBudget;
+pub use authority::{Authority, AuthorityConfig, CLOSE_AUTH_CHANGED, Denied, Login, Method, Uuid};
 pub use client::{Client, ClientConfig, Credentials, Flaw};
+pub use error_code::{ErrorCode, refusal_of, refusal_of_close};
+pub use gateway::{
+    ForcedRefusal, Gateway, GatewayConfig, OLDEST_NODE_PROTOCOL, PROTOCOL, SERVER_VERSION, SessionOptions,
+    Timing,
+};
 pub use identity::{Identity, SignedFields, device_id_of, signature_text_v2, signature_text_v3, verify};
+pub use login_failures::{CredentialKind, FailurePolicy, LoginFailures};
+pub use pairing::{Approval, DeviceClaim, Grant, PairedDevice, Pairing, PendingDevice, TokenCheck};
+pub use scopes::{Role, Scopes};
+pub use server::Server;
 pub use wire::{
     Auth, Challenge, ClientInfo, ConnectParams, Device, DeviceTokenGrant, ErrorDetails, EventFrame, Frame,
     GrantedAuth, HelloOk, Policy, RequestFrame, ResponseError, ResponseFrame, ServerInfo,

@@ -58,7 +58,10 @@ struct Facts {
 enum Phase {
     Connecting,
     /// The request is sent; the answer's head is collected.
-    Upgrading { key: String, head: Vec<u8> },
+    Upgrading {
+        key: String,
+        head: Vec<u8>,
+    },
     Open,
     /// A close frame went one way at least.
     Closing,
@@ -124,7 +127,10 @@ impl ClientConnection {
             &config.user_agent,
             nonce,
         );
-        self.phase = Phase::Upgrading { key, head: Vec::new() };
+        self.phase = Phase::Upgrading {
+            key,
+            head: Vec::new(),
+        };
         self.enter(Stage::Upgrade, now);
         out.emit(ClientEvent::Reached(Stage::Upgrade));
     }
@@ -258,7 +264,9 @@ impl ClientConnection {
             dialect: self.dialect.dialect(),
             stage: self.stage,
             duration: since(Stage::Tcp),
-            since_upgrade: self.entered(Stage::Challenge).map_or_else(|| since(Stage::Tcp), |at| end.since(at)),
+            since_upgrade: self
+                .entered(Stage::Challenge)
+                .map_or_else(|| since(Stage::Tcp), |at| end.since(at)),
             handshake_timeout: self.config.handshake_timeout,
             connect: self.facts.connect,
             tls_failure: self.facts.tls_failure.clone(),
@@ -283,7 +291,10 @@ impl ClientConnection {
     }
 
     fn violated(&mut self, what: String) {
-        self.facts.violation.get_or_insert(Violation { by: Side::Server, what });
+        self.facts.violation.get_or_insert(Violation {
+            by: Side::Server,
+            what,
+        });
     }
 
     fn over(&mut self, now: Instant, ending: EndingKind, by: Side) {
@@ -300,7 +311,12 @@ impl ClientConnection {
     }
 
     fn read_frames(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ClientEvent>) {
-        let Self { decoder, dialect, config, .. } = self;
+        let Self {
+            decoder,
+            dialect,
+            config,
+            ..
+        } = self;
         let mut closed_by_server = None;
         let result = decoder.decode(bytes, |incoming| {
             match incoming {
@@ -325,7 +341,11 @@ impl ClientConnection {
         }
         if let Some((code, reason)) = closed_by_server {
             if self.facts.close.is_none() {
-                self.facts.close = Some(CloseFrame { by: Side::Server, code, reason });
+                self.facts.close = Some(CloseFrame {
+                    by: Side::Server,
+                    code,
+                    reason,
+                });
                 // The echo repeats the code (RFC 6455 section 5.5.1).
                 out.close(code, "");
             }
@@ -343,13 +363,20 @@ impl ClientConnection {
         }
         if let Some((code, reason)) = &out.closed {
             if self.facts.close.is_none() {
-                self.facts.close =
-                    Some(CloseFrame { by: Side::Client, code: *code, reason: reason.clone() });
+                self.facts.close = Some(CloseFrame {
+                    by: Side::Client,
+                    code: *code,
+                    reason: reason.clone(),
+                });
             }
             self.begin_closing(now);
         }
         if let Some(finish) = out.finish {
-            let ending = if finish == Finish::Rst { EndingKind::Rst } else { EndingKind::Fin };
+            let ending = if finish == Finish::Rst {
+                EndingKind::Rst
+            } else {
+                EndingKind::Fin
+            };
             if !self.is_over() {
                 self.over(now, ending, Side::Client);
             }
