@@ -15,6 +15,8 @@ mod scopes;
 mod server;
 mod server_connect;
 mod server_rpc;
+#[cfg(test)]
+mod server_tests;
 mod wire;
 
 pub use admission::PreauthBudget;

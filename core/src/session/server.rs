@@ -145,7 +145,7 @@ impl<D: ServerDialect> ServerConnection<D> {
             Phase::Closing { until, .. } if now >= until => out.finish(Finish::Fin),
             Phase::Head | Phase::Closing { .. } | Phase::Ended => {}
         }
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
     }
 
     /// When [`ServerConnection::timer`] wants to be called, if nothing else happens.
@@ -184,7 +184,7 @@ impl<D: ServerDialect> ServerConnection<D> {
             (Phase::Ended | Phase::Closing { .. }, _) => {}
             _ => out.finish(Finish::Fin),
         }
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
     }
 
     /// The server holds more for this client than it may: close 1008 `slow consumer`.
@@ -296,7 +296,7 @@ impl<D: ServerDialect> ServerConnection<D> {
         }
         let start = Mark::of(out);
         let result = self.dialect.as_mut().map(|dialect| call(dialect, out));
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
         result
     }
 
@@ -439,7 +439,7 @@ impl<D: ServerDialect> ServerConnection<D> {
                 let start = Mark::of(out);
                 dialect.upgraded(now, out);
                 self.dialect = Some(dialect);
-                self.settle(now, start, out);
+                self.settle_dialect(now, start, out);
                 if self.phase == Phase::Open && !rest.is_empty() {
                     self.frames(now, &mut rest, out);
                 }
@@ -523,7 +523,7 @@ impl<D: ServerDialect> ServerConnection<D> {
         if let Some(dialect) = &mut self.dialect {
             dialect.message(now, message, out);
         }
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
         self.phase != Phase::Ended
     }
 
@@ -599,8 +599,8 @@ impl<D: ServerDialect> ServerConnection<D> {
         }
     }
 
-    /// Takes note of what was written since `start`: stages, a close, the end.
-    fn settle(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
+    /// Takes note of what the dialect did since `start`. Stages are told once, even if the dialect tells them too.
+    fn settle_dialect(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
         let mut index = start.events.min(out.events.len());
         while let Some(event) = out.events.get(index) {
             match event {
@@ -614,6 +614,11 @@ impl<D: ServerDialect> ServerConnection<D> {
                 _ => index += 1,
             }
         }
+        self.settle(now, start, out);
+    }
+
+    /// Takes note of what was written since `start`: ready, a close, the end.
+    fn settle(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
         if self.dialect.as_ref().is_some_and(ServerDialect::is_ready) {
             self.reach(Stage::Ready, out);
             if self.beat.is_none() {
