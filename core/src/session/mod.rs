@@ -8,6 +8,8 @@ mod outbox;
 mod server;
 mod server_config;
 mod server_http;
+#[cfg(test)]
+mod server_tests;
 
 pub use dialect::{ClientDialect, Message, ServerDialect, Stop};
 pub use outbox::{ClientEvent, Finish, Outbox, ServerEvent};
