@@ -30,7 +30,11 @@ impl Default for Histogram {
 
 impl Histogram {
     /// An empty one.
-    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the bounds are constants that are in range")]
+    #[expect(
+        clippy::missing_panics_doc,
+        clippy::expect_used,
+        reason = "the bounds are constants that are in range"
+    )]
     pub fn new() -> Self {
         Self(hdrhistogram::Histogram::new_with_bounds(1, MAX_US, DIGITS).expect("constant bounds"))
     }
@@ -63,7 +67,11 @@ impl Histogram {
 
     /// The value at a quantile from 0 to 1, in microseconds; 0 if empty.
     pub fn at_quantile_us(&self, quantile: f64) -> u64 {
-        if self.is_empty() { 0 } else { self.0.value_at_quantile(quantile).min(self.0.max()) }
+        if self.is_empty() {
+            0
+        } else {
+            self.0.value_at_quantile(quantile).min(self.0.max())
+        }
     }
 
     /// The histogram behind it, for logs in HDR formats.
@@ -73,7 +81,11 @@ impl Histogram {
 
     /// How many values are at most `us`.
     pub fn count_at_most_us(&self, us: u64) -> u64 {
-        if us == 0 { 0 } else { self.0.count_between(1, us.min(MAX_US)) }
+        if us == 0 {
+            0
+        } else {
+            self.0.count_between(1, us.min(MAX_US))
+        }
     }
 
     /// The contract's summary.
@@ -109,13 +121,22 @@ impl Histogram {
         let bytes = STANDARD.decode(text).map_err(|e| HistogramError(e.to_string()))?;
         // Cookie, payload length, normalising offset, digits, lowest, highest (HdrHistogram V2): the header says how
         // much memory will be taken, so it is read before the memory is.
-        let header = |at: usize| bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes);
-        let digits = bytes.get(12..16).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+        let header = |at: usize| {
+            bytes
+                .get(at..at + 8)
+                .and_then(|b| b.try_into().ok())
+                .map(u64::from_be_bytes)
+        };
+        let digits = bytes
+            .get(12..16)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_be_bytes);
         if (digits, header(16), header(24)) != (Some(u32::from(DIGITS)), Some(1), Some(MAX_US)) {
             return Err(HistogramError("other bounds than this release's".to_owned()));
         }
-        let inner: hdrhistogram::Histogram<u64> =
-            Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|e| HistogramError(e.to_string()))?;
+        let inner: hdrhistogram::Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|e| HistogramError(e.to_string()))?;
         Ok(Self(inner))
     }
 }

@@ -1,7 +1,8 @@
 //! What all sessions of one gateway have in common.
 
-use super::authority::{Authority, Uuid};
+use super::authority::Authority;
 use super::error_code::{ErrorCode, GATEWAY_RESTARTING, STARTUP_SIDECARS};
+use super::uuid::Uuid;
 use super::wire::Policy;
 use crate::time::{Instant, micros};
 use serde_json::value::RawValue;

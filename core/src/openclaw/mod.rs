@@ -16,10 +16,13 @@ mod scopes;
 mod server;
 mod server_connect;
 mod server_rpc;
+#[cfg(test)]
+mod server_tests;
+mod uuid;
 mod wire;
 
 pub use admission::PreauthBudget;
-pub use authority::{Authority, AuthorityConfig, CLOSE_AUTH_CHANGED, Denied, Login, Method, Uuid};
+pub use authority::{Authority, AuthorityConfig, CLOSE_AUTH_CHANGED, Denied, Login, Method};
 pub use client::{Client, ClientConfig, Credentials, Flaw};
 pub use error_code::{ErrorCode, refusal_of, refusal_of_close};
 pub use gateway::{
@@ -31,6 +34,7 @@ pub use login_failures::{CredentialKind, FailurePolicy, LoginFailures};
 pub use pairing::{Approval, DeviceClaim, Grant, PairedDevice, Pairing, PendingDevice, TokenCheck};
 pub use scopes::{Role, Scopes};
 pub use server::Server;
+pub use uuid::Uuid;
 pub use wire::{
     Auth, Challenge, ClientInfo, ConnectParams, Device, DeviceTokenGrant, ErrorDetails, EventFrame, Frame,
     GrantedAuth, HelloOk, Policy, RequestFrame, ResponseError, ResponseFrame, ServerInfo,

@@ -1,12 +1,12 @@
 //! The gateway's side of one session (protocol page, sections 3 to 10).
 
-use super::authority::Uuid;
 use super::connect_schema;
 use super::error_code::refusal_of;
 use super::gateway::{Gateway, SessionOptions, Timing};
 use super::scopes::{Role, Scopes};
 use super::server_connect::{Accepted, Circumstances, Refused, judge};
 use super::server_rpc::{self, Caller, Served};
+use super::uuid::Uuid;
 use super::wire::{ConnectParams, DeviceTokenGrant, EventFrame, Frame, Policy, ResponseFrame, ServerInfo};
 use crate::Dialect;
 use crate::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};

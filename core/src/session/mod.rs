@@ -9,6 +9,8 @@ mod outbox;
 mod server;
 mod server_config;
 mod server_http;
+#[cfg(test)]
+mod server_tests;
 
 pub use client::{ClientConfig, ClientConnection};
 pub use dialect::{ClientDialect, Message, ServerDialect, Stop};

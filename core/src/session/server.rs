@@ -1,12 +1,12 @@
 //! The server's end of one connection, from accept to its end, without a socket.
 
-use super::server_http::{write_answer, write_rejection, write_switching};
-use super::{Admission, Admit, Finish, Message, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
+mod door;
+mod frames;
+
+use super::{Admit, Finish, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
 use crate::time::{Instant, earliest};
 use crate::verdict::{CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation};
-use crate::ws::{
-    Decoder, HttpRequest, Incoming, Peer, UpgradeError, UpgradeRequest, WsError, parse_http_request,
-};
+use crate::ws::{Decoder, Peer, UpgradeRequest};
 use crate::{Dialect, Stage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +145,7 @@ impl<D: ServerDialect> ServerConnection<D> {
             Phase::Closing { until, .. } if now >= until => out.finish(Finish::Fin),
             Phase::Head | Phase::Closing { .. } | Phase::Ended => {}
         }
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
     }
 
     /// When [`ServerConnection::timer`] wants to be called, if nothing else happens.
@@ -184,7 +184,7 @@ impl<D: ServerDialect> ServerConnection<D> {
             (Phase::Ended | Phase::Closing { .. }, _) => {}
             _ => out.finish(Finish::Fin),
         }
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
     }
 
     /// The server holds more for this client than it may: close 1008 `slow consumer`.
@@ -296,7 +296,7 @@ impl<D: ServerDialect> ServerConnection<D> {
         }
         let start = Mark::of(out);
         let result = self.dialect.as_mut().map(|dialect| call(dialect, out));
-        self.settle(now, start, out);
+        self.settle_dialect(now, start, out);
         result
     }
 
@@ -362,236 +362,6 @@ impl<D: ServerDialect> ServerConnection<D> {
         Some(self.upgraded? + self.handshake_timeout?)
     }
 
-    fn head(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
-        let Some(mut door) = self.door.take() else {
-            return;
-        };
-        if !bytes.is_empty() {
-            self.reach(Stage::Upgrade, out);
-        }
-        door.bytes.extend_from_slice(bytes);
-        match parse_http_request(&door.bytes) {
-            Ok(None) => self.door = Some(door),
-            Ok(Some(request)) => {
-                let rest = door.bytes.split_off(request.head_bytes);
-                self.answer_request(now, request, door.admit, rest, out);
-            }
-            Err(UpgradeError::TooLong) => self.refuse(431, "the request's head is too long", out),
-            Err(_) => self.refuse(400, "this is no HTTP/1.1 request", out),
-        }
-    }
-
-    /// The head is whole: upgrade, health or error. `rest` are bytes that came with it.
-    fn answer_request(
-        &mut self,
-        now: Instant,
-        request: HttpRequest,
-        admit: Box<dyn Admit<D>>,
-        mut rest: Vec<u8>,
-        out: &mut Outbox<ServerEvent>,
-    ) {
-        let path = request.target.split(['?', '#']).next().unwrap_or("/");
-        let upgrade = match request.upgrade {
-            Ok(upgrade) => upgrade,
-            Err(why) => {
-                self.http_only = true;
-                match (request.method.as_str(), path) {
-                    ("GET", "/healthz") => {
-                        self.answer_json(200, r#"{"ok":true,"status":"live"}"#, out);
-                    }
-                    ("GET", "/readyz") if admit.is_ready() => {
-                        self.answer_json(200, r#"{"ready":true}"#, out);
-                    }
-                    ("GET", "/readyz") => self.answer_json(503, r#"{"ready":false}"#, out),
-                    _ if self.is_elsewhere(path) => self.refuse(404, "nothing is here", out),
-                    _ => self.upgrade_required(why, out),
-                }
-                return;
-            }
-        };
-        let forwarded = upgrade.forwarded.is_some();
-        let request = &**self.request.insert(Box::new(upgrade));
-        if self.config.path.is_some_and(|only| only != path) {
-            self.refuse(404, "no WebSocket is here", out);
-            return;
-        }
-        if self.config.refuse_forwarded && forwarded {
-            self.answer_json(
-                403,
-                r#"{"error":{"type":"proxy_attribution_required","message":"the request came through a proxy that is not trusted"}}"#,
-                out,
-            );
-            return;
-        }
-        match admit.admit(now, request) {
-            Admission::Reject(rejection) => {
-                self.http_status = Some(rejection.status);
-                write_rejection(&mut out.bytes, &rejection);
-                out.finish(Finish::Fin);
-            }
-            Admission::Accept(mut dialect) => {
-                let protocol = self.config.protocols.choose(&request.protocols);
-                write_switching(&mut out.bytes, &request.key, protocol);
-                self.http_status = Some(101);
-                self.upgraded = Some(now);
-                self.phase = Phase::Open;
-                self.reach(Stage::Challenge, out);
-                let start = Mark::of(out);
-                dialect.upgraded(now, out);
-                self.dialect = Some(dialect);
-                self.settle(now, start, out);
-                if self.phase == Phase::Open && !rest.is_empty() {
-                    self.frames(now, &mut rest, out);
-                }
-            }
-        }
-    }
-
-    fn is_elsewhere(&self, path: &str) -> bool {
-        self.config.path.is_some_and(|only| only != path)
-    }
-
-    fn upgrade_required(&mut self, why: &str, out: &mut Outbox<ServerEvent>) {
-        self.http_status = Some(426);
-        write_answer(
-            &mut out.bytes,
-            426,
-            "text/plain; charset=utf-8",
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            &format!("this is a WebSocket endpoint: {why}\n"),
-        );
-        out.finish(Finish::Fin);
-    }
-
-    fn answer_json(&mut self, status: u16, body: &str, out: &mut Outbox<ServerEvent>) {
-        self.http_status = Some(status);
-        write_answer(&mut out.bytes, status, "application/json", "", body);
-        out.finish(Finish::Fin);
-    }
-
-    fn refuse(&mut self, status: u16, body: &str, out: &mut Outbox<ServerEvent>) {
-        self.http_status = Some(status);
-        write_answer(&mut out.bytes, status, "text/plain; charset=utf-8", "", body);
-        out.finish(Finish::Fin);
-    }
-
-    fn frames(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
-        let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(Peer::Client, 0));
-        let result = decoder.decode(bytes, |incoming| self.incoming(now, incoming, out));
-        self.decoder = decoder;
-        if self.is_ready() {
-            self.decoder
-                .set_max_message_bytes(self.config.max_message_after_ready);
-        }
-        if let Err(error) = result {
-            self.broken_frame(now, &error, out);
-        }
-    }
-
-    /// One message; returns whether more are wanted.
-    fn incoming(&mut self, now: Instant, incoming: Incoming<'_>, out: &mut Outbox<ServerEvent>) -> bool {
-        if let Incoming::Close { code, reason } = incoming {
-            self.peer_closed(now, code, reason, out);
-            return false;
-        }
-        if self.phase != Phase::Open {
-            // The server's own close is out: what comes before its echo is dropped.
-            return self.phase != Phase::Ended;
-        }
-        let message = match incoming {
-            Incoming::Text(text) => Message::Text(text),
-            Incoming::Binary(bytes) => Message::Binary(bytes),
-            Incoming::Ping(payload) => {
-                if self.answers_pings && !self.mute {
-                    out.pong(payload);
-                    out.emit(ServerEvent::Heartbeat);
-                }
-                Message::Ping(payload)
-            }
-            Incoming::Pong(payload) => {
-                if self.pinged.take().is_some() {
-                    out.emit(ServerEvent::Heartbeat);
-                }
-                Message::Pong(payload)
-            }
-            Incoming::Close { .. } => return false,
-        };
-        if matches!(message, Message::Text(_) | Message::Binary(_)) {
-            self.reach(Stage::Auth, out);
-        }
-        let start = Mark::of(out);
-        if let Some(dialect) = &mut self.dialect {
-            dialect.message(now, message, out);
-        }
-        self.settle(now, start, out);
-        self.phase != Phase::Ended
-    }
-
-    fn peer_closed(&mut self, now: Instant, code: Option<u16>, reason: &str, out: &mut Outbox<ServerEvent>) {
-        if self.phase == Phase::Open {
-            let frame = CloseFrame {
-                by: Side::Client,
-                code,
-                reason: reason.to_owned(),
-            };
-            if let Some(dialect) = &mut self.dialect {
-                dialect.peer_closed(now, &frame);
-            }
-            self.facts().close = Some(frame);
-            if !self.mute {
-                out.close(code, reason);
-            }
-        }
-        if !self.mute {
-            out.finish(Finish::Fin);
-        }
-    }
-
-    fn broken_frame(&mut self, now: Instant, error: &WsError, out: &mut Outbox<ServerEvent>) {
-        let was_open = self.phase == Phase::Open;
-        if was_open {
-            self.facts().violation = Some(Violation {
-                by: Side::Client,
-                what: error.to_string(),
-            });
-            self.send_close(now, Some(error.close_code()), "", out);
-        }
-        // Where one frame ends and the next begins is lost. What still comes is read and dropped until the grace is over:
-        // closing at once would answer it with a RST, and the client would never see the close frame.
-        if let Phase::Closing { can_read, .. } = &mut self.phase {
-            *can_read = false;
-        }
-    }
-
-    /// One beat of the server's pings: looks at the last ping, then sends the next.
-    fn beat(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
-        let (Some(every), Some(beat)) = (self.config.ping_every, self.beat) else {
-            return;
-        };
-        if now < beat {
-            return;
-        }
-        let mut next = beat + every;
-        if next <= now {
-            next = now + every;
-        }
-        self.beat = Some(next);
-        match self.pinged {
-            Some(at) if now - at >= every => {
-                self.facts().heartbeat_loss = Some(HeartbeatLoss {
-                    missing_from: Side::Client,
-                    silence: now - at,
-                });
-                out.finish(Finish::Fin);
-            }
-            Some(_) => {}
-            None => {
-                out.ping(b"");
-                self.pinged = Some(now);
-            }
-        }
-    }
-
     fn reach(&mut self, stage: Stage, out: &mut Outbox<ServerEvent>) {
         if stage > self.stage {
             self.stage = stage;
@@ -599,8 +369,8 @@ impl<D: ServerDialect> ServerConnection<D> {
         }
     }
 
-    /// Takes note of what was written since `start`: stages, a close, the end.
-    fn settle(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
+    /// Takes note of what the dialect did since `start`. Stages are told once, even if the dialect tells them too.
+    fn settle_dialect(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
         let mut index = start.events.min(out.events.len());
         while let Some(event) = out.events.get(index) {
             match event {
@@ -614,6 +384,11 @@ impl<D: ServerDialect> ServerConnection<D> {
                 _ => index += 1,
             }
         }
+        self.settle(now, start, out);
+    }
+
+    /// Takes note of what was written since `start`: ready, a close, the end.
+    fn settle(&mut self, now: Instant, start: Mark, out: &mut Outbox<ServerEvent>) {
         if self.dialect.as_ref().is_some_and(ServerDialect::is_ready) {
             self.reach(Stage::Ready, out);
             if self.beat.is_none() {

@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{FrameHeader, coding};
 
 /// Buffers above this are given back when they run empty, so that an idle session costs next to nothing.
-const KEEP_BYTES: usize = 2048;
+const KEEP_BYTES: usize = 512;
 
 /// Who sends what this decoder reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,11 @@ impl Decoder {
         self.frames
     }
 
+    /// Bytes of memory held for what is unfinished.
+    pub fn held_bytes(&self) -> usize {
+        self.partial.capacity() + self.fragments.as_ref().map_or(0, |(_, bytes)| bytes.capacity())
+    }
+
     /// Reads `input` (unmasking it in place) and calls `on` for each message, in order, until it returns `false`: what
     /// follows is then dropped, as after a close frame.
     pub fn decode(
@@ -88,7 +93,9 @@ impl Decoder {
             let used = self.consume(&mut partial, &mut on)?;
             if used == partial.len() {
                 partial.clear();
-                partial.shrink_to(KEEP_BYTES);
+                if partial.capacity() > KEEP_BYTES {
+                    partial = Vec::new();
+                }
             } else {
                 partial.drain(..used);
             }

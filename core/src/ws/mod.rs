@@ -6,6 +6,8 @@
 mod decoder;
 mod error;
 mod frame;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use decoder::{Decoder, Incoming, Peer};
