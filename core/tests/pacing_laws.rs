@@ -1,4 +1,5 @@
 //! Laws of schedules and of their shares.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use clw_core::pacing::{Amount, Arrivals, Load, LoadError, Schedule, Shard, Stage, Target};
 use proptest::prelude::*;
@@ -48,7 +49,14 @@ fn slot_i_of_a_closed_load_starts_at_i_times_ramp_over_sessions() {
     let starts: Vec<_> = (0..6).map(|k| schedule.start_at(k)).collect();
     assert_eq!(
         starts,
-        [Some(ms(0)), Some(ms(500)), Some(ms(1000)), Some(ms(1500)), None, None]
+        [
+            Some(ms(0)),
+            Some(ms(500)),
+            Some(ms(1000)),
+            Some(ms(1500)),
+            None,
+            None
+        ]
     );
     assert_eq!(schedule.planned(), Some(10));
     assert_eq!(schedule.end(), None);
@@ -72,7 +80,13 @@ fn a_timed_load_lasts_its_ramp_and_then_its_duration() {
 
 #[test]
 fn a_constant_rate_does_not_drift_in_a_million_starts() {
-    let schedule = open(3000.0, Amount::Total(2_000_000), Duration::ZERO, Arrivals::Constant, 1);
+    let schedule = open(
+        3000.0,
+        Amount::Total(2_000_000),
+        Duration::ZERO,
+        Arrivals::Constant,
+        1,
+    );
     assert_eq!(schedule.start_at(1_500_000), Some(Duration::from_secs(500)));
     assert_eq!(schedule.start_at(2_000_000), None);
 }
@@ -115,16 +129,20 @@ fn a_rest_between_stages_of_a_rate_starts_nothing() {
     let starts: Vec<_> = schedule.starts().map(|s| s.at).collect();
     assert_eq!(starts.len(), 20);
     assert!(
-        starts
-            .iter()
-            .all(|at| *at <= ms(1000) || *at >= ms(6000)),
+        starts.iter().all(|at| *at <= ms(1000) || *at >= ms(6000)),
         "{starts:?}"
     );
 }
 
 #[test]
 fn poisson_arrivals_have_the_mean_and_the_spread_of_a_poisson_process() {
-    let schedule = open(1000.0, Amount::Total(100_000), Duration::ZERO, Arrivals::Poisson, 7);
+    let schedule = open(
+        1000.0,
+        Amount::Total(100_000),
+        Duration::ZERO,
+        Arrivals::Poisson,
+        7,
+    );
     let starts: Vec<f64> = schedule.starts().map(|s| s.at.as_secs_f64()).collect();
     let gaps: Vec<f64> = starts.windows(2).map(|w| w[1] - w[0]).collect();
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -154,7 +172,10 @@ fn impossible_loads_are_refused_with_the_accepted_range() {
             ramp: none,
             arrivals: Arrivals::Constant,
         };
-        assert!(matches!(Schedule::new(&load, 1), Err(LoadError::Rate { .. })), "{rate}");
+        assert!(
+            matches!(Schedule::new(&load, 1), Err(LoadError::Rate { .. })),
+            "{rate}"
+        );
     }
     let stages = |list: &[(u64, Target)]| Load::Staged {
         stages: list
@@ -192,14 +213,15 @@ fn any_load() -> impl Strategy<Value = Load> {
         amount,
         ramp: ms(ramp),
     });
-    let open = (0.1f64..50.0, amount, 0u64..9000, arrivals.clone()).prop_map(|(rate, amount, ramp, arrivals)| {
-        Load::Open {
-            rate,
-            amount,
-            ramp: ms(ramp),
-            arrivals,
-        }
-    });
+    let open =
+        (0.1f64..50.0, amount, 0u64..9000, arrivals.clone()).prop_map(|(rate, amount, ramp, arrivals)| {
+            Load::Open {
+                rate,
+                amount,
+                ramp: ms(ramp),
+                arrivals,
+            }
+        });
     let slots = prop::collection::vec((1u64..5000, 1u32..60), 1..6).prop_map(|legs| Load::Staged {
         stages: legs
             .into_iter()
@@ -292,7 +314,7 @@ proptest! {
                 prop_assert!(all.insert(part.index()));
             }
         }
-        prop_assert_eq!(all.len() as u32, a * b);
+        prop_assert_eq!(u32::try_from(all.len()).unwrap(), a * b);
     }
 
     #[test]
