@@ -1,1 +1,0 @@
-//! A bad network inside the process, as arithmetic on byte streams.

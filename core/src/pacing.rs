@@ -1,1 +1,0 @@
-//! When the next session starts: closed and open models, ramps.
