@@ -9,3 +9,6 @@ pub mod merge;
 pub mod output;
 pub mod plan;
 pub mod scenario;
+pub mod telemetry;
+pub mod tls;
+pub mod worker;

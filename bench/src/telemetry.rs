@@ -52,7 +52,11 @@ impl Telemetry {
                         tokio::spawn(feed(stream, receiver.clone()));
                     }
                 });
-                Ok(Self { lines, path: None, address })
+                Ok(Self {
+                    lines,
+                    path: None,
+                    address,
+                })
             }
             Endpoint::Unix(path) => {
                 // A socket that a run left behind may be replaced; a file that is something else may not.
@@ -67,7 +71,11 @@ impl Telemetry {
                         tokio::spawn(feed(stream, receiver.clone()));
                     }
                 });
-                Ok(Self { lines, path: Some(path.clone()), address: path.display().to_string() })
+                Ok(Self {
+                    lines,
+                    path: Some(path.clone()),
+                    address: path.display().to_string(),
+                })
             }
         }
     }
@@ -107,9 +115,18 @@ mod tests {
 
     #[test]
     fn endpoints_read_as_addresses_or_paths() {
-        assert_eq!(Endpoint::parse(":9000"), Endpoint::Tcp("127.0.0.1:9000".parse().unwrap()));
-        assert_eq!(Endpoint::parse("[::1]:1"), Endpoint::Tcp("[::1]:1".parse().unwrap()));
-        assert_eq!(Endpoint::parse("/tmp/x.sock"), Endpoint::Unix("/tmp/x.sock".into()));
+        assert_eq!(
+            Endpoint::parse(":9000"),
+            Endpoint::Tcp("127.0.0.1:9000".parse().unwrap())
+        );
+        assert_eq!(
+            Endpoint::parse("[::1]:1"),
+            Endpoint::Tcp("[::1]:1".parse().unwrap())
+        );
+        assert_eq!(
+            Endpoint::parse("/tmp/x.sock"),
+            Endpoint::Unix("/tmp/x.sock".into())
+        );
     }
 
     #[tokio::test]
@@ -132,7 +149,10 @@ mod tests {
         let path = dir.path().join("t.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let telemetry = Telemetry::serve(&Endpoint::Unix(path.clone())).await.unwrap();
-        assert!(Telemetry::serve(&Endpoint::Unix(path.clone())).await.is_err(), "in use");
+        assert!(
+            Telemetry::serve(&Endpoint::Unix(path.clone())).await.is_err(),
+            "in use"
+        );
         drop(telemetry);
         assert!(!path.exists());
         fs::write(&path, "precious").unwrap();

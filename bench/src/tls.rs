@@ -40,7 +40,9 @@ pub enum TlsError {
         cause: String,
     },
     /// The system has no certificate authorities.
-    #[error("no certificate authorities on this system: name some with --tls-ca, pin one with --pin-sha256, or use --insecure")]
+    #[error(
+        "no certificate authorities on this system: name some with --tls-ca, pin one with --pin-sha256, or use --insecure"
+    )]
     NoRoots,
     /// rustls refused the settings.
     #[error("TLS settings: {0}")]
@@ -50,17 +52,28 @@ pub enum TlsError {
 /// A client's TLS settings. `keylog` gets the session secrets in SSLKEYLOGFILE form.
 pub fn client_config(trust: &Trust, keylog: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let mut config = match trust {
-        Trust::System => builder.with_root_certificates(system_roots()?).with_no_client_auth(),
-        Trust::Authorities(path) => builder.with_root_certificates(roots_of(path)?).with_no_client_auth(),
+        Trust::System => builder
+            .with_root_certificates(system_roots()?)
+            .with_no_client_auth(),
+        Trust::Authorities(path) => builder
+            .with_root_certificates(roots_of(path)?)
+            .with_no_client_auth(),
         Trust::Pinned(pin) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pin { sha256: Some(pin.clone()), provider }))
+            .with_custom_certificate_verifier(Arc::new(Pin {
+                sha256: Some(pin.clone()),
+                provider,
+            }))
             .with_no_client_auth(),
         Trust::Anybody => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pin { sha256: None, provider }))
+            .with_custom_certificate_verifier(Arc::new(Pin {
+                sha256: None,
+                provider,
+            }))
             .with_no_client_auth(),
     };
     if let Some(path) = keylog {
@@ -72,17 +85,29 @@ pub fn client_config(trust: &Trust, keylog: Option<&Path>) -> Result<Arc<ClientC
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(TlsError::NoRoots)
+    } else {
+        Ok(roots)
+    }
 }
 
 fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
-    let fail = |cause: String| TlsError::File { what: "--tls-ca", path: path.to_owned(), cause };
+    let fail = |cause: String| TlsError::File {
+        what: "--tls-ca",
+        path: path.to_owned(),
+        cause,
+    };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| fail(e.to_string()))? {
         let certificate = certificate.map_err(|e| fail(e.to_string()))?;
         roots.add(certificate).map_err(|e| fail(e.to_string()))?;
     }
-    if roots.is_empty() { Err(fail("holds no PEM certificate".to_owned())) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(fail("holds no PEM certificate".to_owned()))
+    } else {
+        Ok(roots)
+    }
 }
 
 /// Accepts one certificate by its hash, or (without a hash) every one; signatures are checked all the same.
@@ -116,7 +141,12 @@ impl ServerCertVerifier for Pin {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -125,11 +155,18 @@ impl ServerCertVerifier for Pin {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

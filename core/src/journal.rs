@@ -130,7 +130,11 @@ impl SessionRecord {
             confidence: judgement.confidence,
             by: judgement.by,
             ending: seen.ending,
-            close: seen.close.as_ref().map(|c| Close { code: c.code, reason: c.reason.clone(), by: c.by }),
+            close: seen.close.as_ref().map(|c| Close {
+                code: c.code,
+                reason: c.reason.clone(),
+                by: c.by,
+            }),
             evidence,
             heartbeats_sent: 0,
             heartbeats_missed: 0,
@@ -152,7 +156,6 @@ impl SessionRecord {
         self
     }
 }
-
 
 /// The last line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,7 +21,11 @@ pub struct Policy {
 
 impl Policy {
     /// Never connects again.
-    pub const OFF: Self = Self { attempts: 0, backoff: Duration::ZERO, backoff_max: Duration::ZERO };
+    pub const OFF: Self = Self {
+        attempts: 0,
+        backoff: Duration::ZERO,
+        backoff_max: Duration::ZERO,
+    };
 }
 
 /// One session's reconnects: exponential backoff with full jitter (a wait between 0 and the bound, so that sessions
@@ -37,12 +41,22 @@ pub struct Backoff {
 impl Backoff {
     /// A session's state; the same seed gives the same waits.
     pub fn new(policy: Policy, seed: u64) -> Self {
-        Self { policy, tried: 0, rng: None, seed }
+        Self {
+            policy,
+            tried: 0,
+            rng: None,
+            seed,
+        }
     }
 
     /// How long to wait before connecting again after a connection that ended with `verdict`, or `None` to give up.
     /// `fresh_credentials`: the session's token source has another token than the one just used.
-    pub fn after(&mut self, verdict: Verdict, ready_for: Duration, fresh_credentials: bool) -> Option<Duration> {
+    pub fn after(
+        &mut self,
+        verdict: Verdict,
+        ready_for: Duration,
+        fresh_credentials: bool,
+    ) -> Option<Duration> {
         if !worth_retrying(verdict, fresh_credentials) {
             return None;
         }
@@ -52,10 +66,15 @@ impl Backoff {
         if self.tried >= self.policy.attempts {
             return None;
         }
-        let bound = self.policy.backoff.saturating_mul(1u32.checked_shl(self.tried).unwrap_or(u32::MAX));
+        let bound = self
+            .policy
+            .backoff
+            .saturating_mul(1u32.checked_shl(self.tried).unwrap_or(u32::MAX));
         self.tried += 1;
         let seed = self.seed;
-        let rng = self.rng.get_or_insert_with(|| Box::new(ChaCha8Rng::seed_from_u64(seed)));
+        let rng = self
+            .rng
+            .get_or_insert_with(|| Box::new(ChaCha8Rng::seed_from_u64(seed)));
         Some(bound.min(self.policy.backoff_max).mul_f64(rng.random::<f64>()))
     }
 }
@@ -81,14 +100,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const POLICY: Policy =
-        Policy { attempts: 3, backoff: Duration::from_secs(1), backoff_max: Duration::from_secs(30) };
+    const POLICY: Policy = Policy {
+        attempts: 3,
+        backoff: Duration::from_secs(1),
+        backoff_max: Duration::from_secs(30),
+    };
 
     #[test]
     fn a_dead_credential_is_not_presented_again() {
-        for verdict in [Verdict::AuthFailed, Verdict::SessionRevoked, Verdict::SessionExpired] {
-            assert_eq!(Backoff::new(POLICY, 1).after(verdict, Duration::ZERO, false), None);
-            assert!(Backoff::new(POLICY, 1).after(verdict, Duration::ZERO, true).is_some());
+        for verdict in [
+            Verdict::AuthFailed,
+            Verdict::SessionRevoked,
+            Verdict::SessionExpired,
+        ] {
+            assert_eq!(
+                Backoff::new(POLICY, 1).after(verdict, Duration::ZERO, false),
+                None
+            );
+            assert!(
+                Backoff::new(POLICY, 1)
+                    .after(verdict, Duration::ZERO, true)
+                    .is_some()
+            );
         }
     }
 
@@ -102,7 +135,10 @@ mod tests {
 
     #[test]
     fn off_means_off() {
-        assert_eq!(Backoff::new(Policy::OFF, 1).after(Verdict::ServerRestart, STABLE, true), None);
+        assert_eq!(
+            Backoff::new(Policy::OFF, 1).after(Verdict::ServerRestart, STABLE, true),
+            None
+        );
     }
 
     proptest! {

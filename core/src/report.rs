@@ -1,11 +1,11 @@
 //! The result of a run (`clw.bench/1`).
 
+use crate::Stage;
 use crate::histogram::{Histogram, Summary};
 use crate::snapshot::{Aggregate, Target};
 use crate::tally::{CallErrors, Heartbeats, Reconnects, Refreshes, Traffic};
 use crate::uptime::{error_rate_pct, uptime_pct};
 use crate::verdict::Verdict;
-use crate::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -241,9 +241,19 @@ impl Report {
                 .filter(|stage| counters.stages[**stage as usize] > 0)
                 .map(|stage| (stage.name().to_owned(), counters.stages[*stage as usize]))
                 .collect(),
-            close_codes: counters.close_codes.iter().map(|(c, n)| (c.to_string(), *n)).collect(),
-            heartbeat: HeartbeatReport { counts: counters.heartbeat, ..HeartbeatReport::default() },
-            reconnect: ReconnectReport { counts: counters.reconnect, ..ReconnectReport::default() },
+            close_codes: counters
+                .close_codes
+                .iter()
+                .map(|(c, n)| (c.to_string(), *n))
+                .collect(),
+            heartbeat: HeartbeatReport {
+                counts: counters.heartbeat,
+                ..HeartbeatReport::default()
+            },
+            reconnect: ReconnectReport {
+                counts: counters.reconnect,
+                ..ReconnectReport::default()
+            },
             refresh: counters.refreshes,
             calls: counters.calls,
             bytes: counters.bytes,
@@ -280,7 +290,12 @@ impl Report {
         };
         self.uptime_pct = uptime_pct(self.uptime, counted);
         self.error_rate_pct = error_rate_pct(self.errors(), started);
-        let of = |name: &str| self.histograms.get(name).map(Histogram::summary).unwrap_or_default();
+        let of = |name: &str| {
+            self.histograms
+                .get(name)
+                .map(Histogram::summary)
+                .unwrap_or_default()
+        };
         let calls = |prefix: &str| {
             self.histograms
                 .iter()

@@ -159,7 +159,11 @@ struct Source {
 impl Aggregate {
     /// Adds a snapshot. One that was already added (or that is older than the source's last) changes nothing.
     pub fn absorb(&mut self, snapshot: Snapshot) {
-        if self.sources.get(&snapshot.source).is_some_and(|s| snapshot.seq <= s.seq) {
+        if self
+            .sources
+            .get(&snapshot.source)
+            .is_some_and(|s| snapshot.seq <= s.seq)
+        {
             return;
         }
         for (name, histogram) in &snapshot.interval {
@@ -190,10 +194,19 @@ impl Aggregate {
 
     /// A source is gone without having finished. Its counts stay; returns how many of its sessions had not ended.
     pub fn lose(&mut self, source: &str) -> u64 {
-        let Some(gone) = self.sources.get_mut(source) else { return 0 };
+        let Some(gone) = self.sources.get_mut(source) else {
+            return 0;
+        };
         gone.lost = true;
-        let unfinished = gone.counters.sessions.started.saturating_sub(gone.counters.sessions.ended);
-        gone.gauges = Gauges { peak_open: gone.gauges.peak_open, ..Gauges::default() };
+        let unfinished = gone
+            .counters
+            .sessions
+            .started
+            .saturating_sub(gone.counters.sessions.ended);
+        gone.gauges = Gauges {
+            peak_open: gone.gauges.peak_open,
+            ..Gauges::default()
+        };
         unfinished
     }
 

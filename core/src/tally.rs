@@ -218,10 +218,16 @@ impl Counters {
         ] {
             *to += from;
         }
-        for (to, from) in [(&mut self.verdicts, &other.verdicts), (&mut self.drops, &other.drops)] {
+        for (to, from) in [
+            (&mut self.verdicts, &other.verdicts),
+            (&mut self.drops, &other.drops),
+        ] {
             to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         }
-        self.stages.iter_mut().zip(&other.stages).for_each(|(to, from)| *to += from);
+        self.stages
+            .iter_mut()
+            .zip(&other.stages)
+            .for_each(|(to, from)| *to += from);
         for (code, count) in &other.close_codes {
             *self.close_codes.entry(*code).or_default() += count;
         }
@@ -327,14 +333,22 @@ impl Tally {
     pub fn closed(&mut self, was_ready: bool) {
         let gauges = &mut self.gauges;
         gauges.open = gauges.open.saturating_sub(1);
-        let gauge = if was_ready { &mut gauges.ready } else { &mut gauges.connecting };
+        let gauge = if was_ready {
+            &mut gauges.ready
+        } else {
+            &mut gauges.connecting
+        };
         *gauge = gauge.saturating_sub(1);
     }
 
     /// Counts a close code as applications are told it.
     pub fn close_code(&mut self, code: u16) {
         let codes = &mut self.counters.close_codes;
-        let code = if codes.len() < MAX_CLOSE_CODES || codes.contains_key(&code) { code } else { 0 };
+        let code = if codes.len() < MAX_CLOSE_CODES || codes.contains_key(&code) {
+            code
+        } else {
+            0
+        };
         *codes.entry(code).or_default() += 1;
     }
 
@@ -365,16 +379,21 @@ impl Tally {
         match self.counters.samples.get_mut(verdict.name()) {
             Some(kept) if kept.len() >= MAX_SAMPLES => {}
             Some(kept) => kept.push(words()),
-            None => drop(self.counters.samples.insert(verdict.name().to_owned(), vec![words()])),
+            None => drop(
+                self.counters
+                    .samples
+                    .insert(verdict.name().to_owned(), vec![words()]),
+            ),
         }
     }
 
     /// The interval's histograms that are not empty, by name; the interval begins anew.
     pub fn take_histograms(&mut self) -> BTreeMap<String, Histogram> {
-        let names = FIXED
-            .iter()
-            .map(|(_, name)| (*name).to_owned())
-            .chain(self.calls.iter().flat_map(|c| [format!("rpc.{c}"), format!("rpc_service.{c}")]));
+        let names = FIXED.iter().map(|(_, name)| (*name).to_owned()).chain(
+            self.calls
+                .iter()
+                .flat_map(|c| [format!("rpc.{c}"), format!("rpc_service.{c}")]),
+        );
         let mut taken: BTreeMap<String, Histogram> = BTreeMap::new();
         for (name, histogram) in names.zip(&mut self.histograms) {
             if !histogram.is_empty() {
@@ -399,7 +418,10 @@ mod by_verdict {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(
-            Verdict::ALL.iter().filter(|v| counts[v.index()] > 0).map(|v| (v.name(), counts[v.index()])),
+            Verdict::ALL
+                .iter()
+                .filter(|v| counts[v.index()] > 0)
+                .map(|v| (v.name(), counts[v.index()])),
         )
     }
 

@@ -108,21 +108,31 @@ const OPERATORS: [(&str, Operator); 6] = [
 impl Threshold {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, ThresholdError> {
-        let found = text
-            .char_indices()
-            .find_map(|(at, _)| OPERATORS.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|o| (at, *o)));
+        let found = text.char_indices().find_map(|(at, _)| {
+            OPERATORS
+                .iter()
+                .find(|(sign, _)| text[at..].starts_with(sign))
+                .map(|o| (at, *o))
+        });
         let Some((at, (sign, operator))) = found else {
             return Err(ThresholdError::NoOperator(text.to_owned()));
         };
         let name = text[..at].trim();
         let limit_text = text[at + sign.len()..].trim();
         let metric = Metric::parse(name)?;
-        let limit = metric.parse_limit(limit_text).map_err(|expected| ThresholdError::Limit {
-            metric: name.to_owned(),
-            limit: limit_text.to_owned(),
-            expected,
-        })?;
-        Ok(Self { text: text.to_owned(), metric, operator, limit })
+        let limit = metric
+            .parse_limit(limit_text)
+            .map_err(|expected| ThresholdError::Limit {
+                metric: name.to_owned(),
+                limit: limit_text.to_owned(),
+                expected,
+            })?;
+        Ok(Self {
+            text: text.to_owned(),
+            metric,
+            operator,
+            limit,
+        })
     }
 
     /// Holds it against a result. Without data a latency has not held: nothing proves that it did.
@@ -144,11 +154,20 @@ impl Threshold {
                 if margin < 1e-9 {
                     format!("{}, right at the limit", self.metric.show(value))
                 } else {
-                    format!("{}, {} {side} the limit", self.metric.show(value), self.metric.show(margin))
+                    format!(
+                        "{}, {} {side} the limit",
+                        self.metric.show(value),
+                        self.metric.show(margin)
+                    )
                 }
             }
         };
-        ThresholdResult { expr: self.text.clone(), observed, passed, says }
+        ThresholdResult {
+            expr: self.text.clone(),
+            observed,
+            passed,
+            says,
+        }
     }
 }
 
@@ -170,11 +189,25 @@ impl Metric {
             && let Some(statistic) = STATISTICS.iter().find(|s| **s == end)
             && (LATENCIES.contains(&base) || base.strip_prefix("rpc.").is_some_and(|m| !m.is_empty()))
         {
-            return Ok(Self::Latency { name: base.to_owned(), statistic });
+            return Ok(Self::Latency {
+                name: base.to_owned(),
+                statistic,
+            });
         }
-        let names = RATES.iter().chain(&COUNTS).copied().chain(Verdict::ALL.iter().map(|v| v.name()));
-        let near = names.chain(LATENCIES).map(|n| (distance(name, n), n)).min().filter(|(d, _)| *d <= 3);
-        Err(ThresholdError::UnknownMetric { metric: name.to_owned(), near: near.map(|(_, n)| n) })
+        let names = RATES
+            .iter()
+            .chain(&COUNTS)
+            .copied()
+            .chain(Verdict::ALL.iter().map(|v| v.name()));
+        let near = names
+            .chain(LATENCIES)
+            .map(|n| (distance(name, n), n))
+            .min()
+            .filter(|(d, _)| *d <= 3);
+        Err(ThresholdError::UnknownMetric {
+            metric: name.to_owned(),
+            near: near.map(|(_, n)| n),
+        })
     }
 
     fn parse_limit(&self, text: &str) -> Result<f64, &'static str> {
@@ -189,7 +222,10 @@ impl Metric {
             Self::Latency { .. } => parse_duration(text)
                 .map(|d| d.as_micros() as f64)
                 .map_err(|_| "a duration, such as 500ms"),
-            _ => text.parse::<u64>().map(|n| n as f64).map_err(|_| "a whole number, such as 0"),
+            _ => text
+                .parse::<u64>()
+                .map(|n| n as f64)
+                .map_err(|_| "a whole number, such as 0"),
         }
     }
 
@@ -260,7 +296,11 @@ fn statistic_of(summary: &Summary, statistic: &str) -> f64 {
 }
 
 fn trim_zeros(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Levenshtein distance, for names that are nearly right.
@@ -270,7 +310,9 @@ pub fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, y) in b.bytes().enumerate() {
-            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            let next = (diagonal + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             diagonal = row[j + 1];
             row[j + 1] = next;
         }
@@ -284,7 +326,11 @@ mod tests {
     use crate::histogram::Histogram;
 
     fn report() -> Report {
-        let mut report = Report { uptime_pct: 99.95, error_rate_pct: 0.5, ..Report::default() };
+        let mut report = Report {
+            uptime_pct: 99.95,
+            error_rate_pct: 0.5,
+            ..Report::default()
+        };
         report.verdicts.insert("clw-heartbeat-miss".to_owned(), 2);
         report.close_codes.insert("1006".to_owned(), 7);
         let mut ready = Histogram::new();
@@ -319,8 +365,13 @@ mod tests {
 
     #[test]
     fn a_latency_without_data_has_not_held() {
-        let result = Threshold::parse("rpc.health_p95<50ms").unwrap().evaluate(&report());
-        assert_eq!((result.observed, result.passed, result.says.as_str()), (None, false, "no data"));
+        let result = Threshold::parse("rpc.health_p95<50ms")
+            .unwrap()
+            .evaluate(&report());
+        assert_eq!(
+            (result.observed, result.passed, result.says.as_str()),
+            (None, false, "no data")
+        );
     }
 
     #[test]

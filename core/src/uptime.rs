@@ -18,7 +18,11 @@ pub fn uptime_pct(uptime: Uptime, sessions: Sessions) -> f64 {
 
 /// Sessions that ended in an error, as a percentage of those that were started.
 pub fn error_rate_pct(errors: u64, started: u64) -> f64 {
-    if started == 0 { 0.0 } else { percent(errors.min(started), started) }
+    if started == 0 {
+        0.0
+    } else {
+        percent(errors.min(started), started)
+    }
 }
 
 /// Six decimals: enough to tell one in ten million, and the same on every machine.
@@ -33,7 +37,11 @@ mod tests {
 
     #[test]
     fn without_a_hold_uptime_is_the_share_that_became_ready() {
-        let sessions = Sessions { started: 4, ready: 3, ..Sessions::default() };
+        let sessions = Sessions {
+            started: 4,
+            ready: 3,
+            ..Sessions::default()
+        };
         assert!((uptime_pct(Uptime::default(), sessions) - 75.0).abs() < 1e-9);
         assert!((uptime_pct(Uptime::default(), Sessions::default()) - 100.0).abs() < 1e-9);
     }

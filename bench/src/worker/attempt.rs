@@ -21,7 +21,13 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// An attempt of `session`, before its transport is there.
     pub fn new(session: &'a mut SessionState) -> Self {
-        Self { session, begun: false, ready_at: None, heartbeats: (0, 0), log_out_begun: false }
+        Self {
+            session,
+            begun: false,
+            ready_at: None,
+            heartbeats: (0, 0),
+            log_out_begun: false,
+        }
     }
 
     /// Starts the upgrade, once.
@@ -38,7 +44,10 @@ impl<'a> Attempt<'a> {
         if !connection.is_ready() {
             return None;
         }
-        earliest(self.session.planned_end, self.session.calls.iter().map(|call| call.next).min())
+        earliest(
+            self.session.planned_end,
+            self.session.calls.iter().map(|call| call.next).min(),
+        )
     }
 
     /// Does what is due: calls. (The end of the hold is seen by [`Attempt::settle`], which follows.)
@@ -122,7 +131,12 @@ impl<'a> Attempt<'a> {
                         tally.record(Metric::TickGap, gap);
                     }
                 }
-                ClientEvent::Answered { call, response, service, ok } => {
+                ClientEvent::Answered {
+                    call,
+                    response,
+                    service,
+                    ok,
+                } => {
                     tally.record(Metric::Rpc(call), response);
                     tally.record(Metric::RpcService(call), service);
                     if !ok {

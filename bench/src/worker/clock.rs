@@ -12,13 +12,17 @@ pub struct Clock {
 impl Clock {
     /// A clock whose origin is now.
     pub fn start() -> Self {
-        Self { origin: tokio::time::Instant::now() }
+        Self {
+            origin: tokio::time::Instant::now(),
+        }
     }
 
     /// A clock whose origin was `ago` before now: all workers of a run share the run's origin.
     pub fn started(ago: Duration) -> Self {
         let now = tokio::time::Instant::now();
-        Self { origin: now.checked_sub(ago).unwrap_or(now) }
+        Self {
+            origin: now.checked_sub(ago).unwrap_or(now),
+        }
     }
 
     /// The present instant.

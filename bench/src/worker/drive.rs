@@ -1,8 +1,8 @@
 //! Drives one connection's state machine with a transport and timers: the hot path.
 
-use super::link::Stream;
 use super::Worker;
 use super::attempt::Attempt;
+use super::link::Stream;
 use clw_core::session::{ClientConnection, Finish};
 use clw_core::time::{Instant, earliest};
 use clw_core::verdict::{EndingKind, Side};
@@ -23,7 +23,12 @@ pub async fn drive(
     stream: Stream,
     session: &mut Attempt<'_>,
 ) {
-    let mut link = Link { stream, unsent: Vec::new(), sent: 0, unflushed: false };
+    let mut link = Link {
+        stream,
+        unsent: Vec::new(),
+        sent: 0,
+        unflushed: false,
+    };
     let sleep = tokio::time::sleep_until(worker.clock.at(worker.clock.now()));
     let stop = worker.stop.notified();
     tokio::pin!(sleep, stop);
@@ -138,7 +143,11 @@ fn step(
 ) {
     session.settle(worker, connection, now);
     let mut out = worker.outbox.borrow_mut();
-    let result = if out.bytes.is_empty() { Ok(()) } else { link.send(&out.bytes, cx) };
+    let result = if out.bytes.is_empty() {
+        Ok(())
+    } else {
+        link.send(&out.bytes, cx)
+    };
     worker.count_sent(out.bytes.len(), out.frames());
     let finish = out.finish;
     out.clear();

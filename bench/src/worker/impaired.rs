@@ -1,6 +1,6 @@
 //! The bad network inside the process: a byte stream that comes and goes as the model in core says.
 
-use clw_core::impair::{Direction, Impairment, Spec};
+use clw_core::impair::{Impairment, Link, Spec};
 use clw_core::time::Instant;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -39,7 +39,12 @@ struct Lane {
 
 impl Lane {
     fn new(model: Impairment) -> Self {
-        Self { model, chunks: VecDeque::new(), taken: 0, bytes: 0 }
+        Self {
+            model,
+            chunks: VecDeque::new(),
+            taken: 0,
+            bytes: 0,
+        }
     }
 
     fn offer(&mut self, now: Instant, bytes: &[u8]) {
@@ -50,13 +55,20 @@ impl Lane {
 
     /// What has come out by `now` and was not taken yet.
     fn front(&self, now: Instant) -> Option<&[u8]> {
-        self.chunks.front().filter(|(at, _)| *at <= now).map(|(_, bytes)| &bytes[self.taken..])
+        self.chunks
+            .front()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, bytes)| &bytes[self.taken..])
     }
 
     fn take(&mut self, count: usize) {
         self.taken += count;
         self.bytes -= count;
-        if self.chunks.front().is_some_and(|(_, bytes)| self.taken >= bytes.len()) {
+        if self
+            .chunks
+            .front()
+            .is_some_and(|(_, bytes)| self.taken >= bytes.len())
+        {
             self.chunks.pop_front();
             self.taken = 0;
         }
@@ -70,16 +82,23 @@ impl Lane {
 impl Impaired {
     /// Puts the bad network between this process and `stream`, which is already connected: the time that the TCP
     /// handshake would have taken is waited for here.
-    pub async fn open(stream: TcpStream, spec: &Spec, seed: u64) -> Self {
-        let clock = Clock::start();
-        let mut outward = Lane::new(Impairment::new(spec, Direction::Outward, seed));
-        let mut inward = Lane::new(Impairment::new(spec, Direction::Inward, seed));
+    pub async fn open(stream: TcpStream, spec: Spec, seed: u64, clock: Clock) -> Self {
+        let link = Link::new(spec, seed, clock.now());
+        let reset_at = link.reset_at();
+        let (mut outward, mut inward) = (Lane::new(link.up), Lane::new(link.down));
         let syn_arrives = outward.model.offer(clock.now(), 60);
         let syn_ack_arrives = inward.model.offer(syn_arrives, 60);
         tokio::time::sleep_until(clock.at(syn_ack_arrives)).await;
-        let reset_at = outward.model.reset_at();
         let timer = Box::pin(tokio::time::sleep_until(clock.at(syn_ack_arrives)));
-        Self { stream, clock, outward, inward, end: None, reset_at, timer }
+        Self {
+            stream,
+            clock,
+            outward,
+            inward,
+            end: None,
+            reset_at,
+            timer,
+        }
     }
 
     /// Sends what has come out of the outward lane.
@@ -130,7 +149,11 @@ impl Impaired {
 }
 
 impl AsyncRead for Impaired {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let now = this.clock.now();
         if this.is_reset(now) {

@@ -1,5 +1,6 @@
 //! The transport under a session: TCP from a chosen source address, TLS, the bad network inside the process.
 
+use super::clock::Clock;
 use super::impaired::Impaired;
 use crate::limits::generator_error_name;
 use clw_core::impair;
@@ -10,7 +11,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -104,13 +104,19 @@ impl Target {
     /// Opens TCP for session `number`.
     pub async fn connect(&self, number: u64) -> Result<Connected, LinkError> {
         let remote = self.address(number);
-        let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = if remote.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        };
         let socket = socket.map_err(|e| classify(&e))?;
         if !self.sources.is_empty() {
             // The port is chosen at connect, where the kernel needs only the four-tuple to be free.
             let _ = setsockopt(&socket, sockopt::IpBindAddressNoPort, &true);
             let source = pick(&self.sources, number);
-            socket.bind(SocketAddr::new(source, 0)).map_err(|e| classify(&e))?;
+            socket
+                .bind(SocketAddr::new(source, 0))
+                .map_err(|e| classify(&e))?;
         }
         let stream = socket.connect(remote).await.map_err(|e| classify(&e))?;
         let _ = stream.set_nodelay(true);
@@ -119,19 +125,23 @@ impl Target {
     }
 
     /// Puts the layers on top of TCP. `seed` decides what the bad network does to this connection.
-    pub async fn layer(&self, stream: TcpStream, seed: u64) -> Result<Stream, LinkError> {
+    pub async fn layer(&self, stream: TcpStream, seed: u64, clock: Clock) -> Result<Stream, LinkError> {
         match (&self.tls, &self.impair) {
             (None, None) => Ok(Stream::Plain(stream)),
-            (None, Some(spec)) => {
-                Ok(Stream::Layered(Box::new(Impaired::open(stream, spec, seed).await)))
-            }
+            (None, Some(spec)) => Ok(Stream::Layered(Box::new(
+                Impaired::open(stream, *spec, seed, clock).await,
+            ))),
             (Some((config, name)), None) => {
-                let tls = TlsConnector::from(config.clone()).connect(name.clone(), stream).await;
+                let tls = TlsConnector::from(config.clone())
+                    .connect(name.clone(), stream)
+                    .await;
                 Ok(Stream::Layered(Box::new(tls.map_err(|e| tls_error(&e))?)))
             }
             (Some((config, name)), Some(spec)) => {
-                let bad = Impaired::open(stream, spec, seed).await;
-                let tls = TlsConnector::from(config.clone()).connect(name.clone(), bad).await;
+                let bad = Impaired::open(stream, *spec, seed, clock).await;
+                let tls = TlsConnector::from(config.clone())
+                    .connect(name.clone(), bad)
+                    .await;
                 Ok(Stream::Layered(Box::new(tls.map_err(|e| tls_error(&e))?)))
             }
         }
@@ -165,8 +175,9 @@ fn classify(error: &io::Error) -> LinkError {
 fn tls_error(error: &io::Error) -> LinkError {
     LinkError::Tls(match error.kind() {
         io::ErrorKind::UnexpectedEof => "the server closed before the TLS handshake was done".to_owned(),
-        io::ErrorKind::ConnectionReset => "the connection was reset before the TLS handshake was done".to_owned(),
+        io::ErrorKind::ConnectionReset => {
+            "the connection was reset before the TLS handshake was done".to_owned()
+        }
         _ => error.to_string(),
     })
 }
-

@@ -3,7 +3,6 @@
 use clw_core::openclaw::{self, Credentials, Identity};
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConfig, ClientDialect};
-use clw_core::clw;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +37,6 @@ pub struct Call {
 pub enum Kind {
     /// OpenClaw gateway.
     Openclaw(Openclaw),
-    /// CLW auth.
-    Clw(Clw),
 }
 
 /// OpenClaw sessions.
@@ -52,29 +49,77 @@ pub struct Openclaw {
     pub identities: bool,
 }
 
-/// CLW sessions.
-pub struct Clw {
-    /// The same for all.
-    pub config: Arc<clw::ClientConfig>,
-    /// Used in turn.
-    pub credentials: Vec<Credential>,
-    /// Derive a fresh token for each session and each connection from the shared one.
-    pub derive_tokens: bool,
-}
-
 /// What one line of a credentials file (or the flags) says.
 #[derive(Clone, Debug, Default)]
 pub struct Credential {
-    /// Shared token.
-    pub token: Option<Secret>,
-    /// Shared password.
-    pub password: Option<Secret>,
-    /// Device token.
-    pub device_token: Option<Secret>,
-    /// Bootstrap token.
-    pub bootstrap_token: Option<Secret>,
-    /// Identity with a key of its own.
+    /// Without a device; shared by all sessions that use it.
+    pub plain: Arc<Credentials>,
+    /// A device with a key of its own.
     pub identity: Option<Identity>,
-    /// Client id (CLW).
-    pub client_id: Option<String>,
+}
+
+impl Mix {
+    /// Whether a session whose credential is dead can get another.
+    pub fn has_fresh_credentials(&self) -> bool {
+        match &self.kind {
+            Kind::Openclaw(_) => false,
+        }
+    }
+
+    /// The dialect's machine for session `number`, with its `generation`-th credential.
+    pub fn dialect(
+        &self,
+        number: u64,
+        generation: u64,
+        device_token: Option<&Secret>,
+        seed: u64,
+    ) -> Box<dyn ClientDialect> {
+        let _ = generation;
+        match &self.kind {
+            Kind::Openclaw(kind) => {
+                let credential = turn(&kind.credentials, number);
+                let identity = match &credential.identity {
+                    Some(identity) => Some(identity.clone()),
+                    None if kind.identities => Some(Identity::derive(seed, number)),
+                    None => None,
+                };
+                let shared = identity.is_none() && device_token.is_none();
+                let credentials = if shared {
+                    credential.plain.clone()
+                } else {
+                    Arc::new(Credentials {
+                        identity,
+                        ..Credentials::clone(&credential.plain)
+                    })
+                };
+                Box::new(openclaw::Client::new(kind.config.clone(), credentials))
+            }
+        }
+    }
+
+    /// Who session `number` is, without saying what it proves itself with.
+    pub fn identity_name(&self, number: u64, seed: u64) -> String {
+        match &self.kind {
+            Kind::Openclaw(kind) => {
+                let credential = turn(&kind.credentials, number);
+                if let Some(identity) = &credential.identity {
+                    identity.device_id.clone()
+                } else if kind.identities {
+                    Identity::derive(seed, number).device_id
+                } else {
+                    let secrets = [&credential.plain.token, &credential.plain.password];
+                    secrets
+                        .into_iter()
+                        .flatten()
+                        .next()
+                        .map_or_else(|| "none".to_owned(), Secret::fingerprint)
+                }
+            }
+        }
+    }
+}
+
+fn turn<T>(list: &[T], number: u64) -> &T {
+    // Callers never pass an empty list: a run without credentials has one that holds none.
+    &list[usize::try_from(number % list.len().max(1) as u64).unwrap_or(0)]
 }

@@ -15,8 +15,9 @@ mod slots;
 pub use clock::Clock;
 pub use link::Target;
 pub use mix::{Call, Credential, Kind, Mix};
-pub use slots::{Load, run};
+pub use slots::run;
 
+use clw_core::pacing::{Schedule, Shard};
 use clw_core::reconnect::Policy;
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConfig, ClientDialect, ClientEvent, Outbox};
@@ -67,8 +68,14 @@ pub struct Job {
     pub mixes: Vec<Mix>,
     /// Which mix session `k` of the whole plan belongs to.
     pub mix_of: Box<dyn Fn(u64) -> usize>,
+    /// As shown in snapshots.
+    pub shown_target: clw_core::snapshot::Target,
     /// When sessions start.
-    pub load: Load,
+    pub schedule: Arc<Schedule>,
+    /// This worker's share of them.
+    pub shard: Shard,
+    /// Open model: a start that would be one too many is skipped, and counted.
+    pub max_open: Option<u64>,
     /// What a dropped session does.
     pub reconnect: Policy,
     /// Seed of everything random.
@@ -101,6 +108,7 @@ pub struct Worker {
     nonces: RefCell<ChaCha8Rng>,
     server_version: RefCell<Option<String>>,
     stop: Notify,
+    idle: Notify,
     cut_short_at: Cell<Option<Instant>>,
     messages: mpsc::UnboundedSender<Message>,
 }
@@ -130,6 +138,7 @@ impl Worker {
             nonces: RefCell::new(ChaCha8Rng::seed_from_u64(job.seed)),
             server_version: RefCell::new(None),
             stop: Notify::new(),
+            idle: Notify::new(),
             cut_short_at: Cell::new(None),
             messages,
         }
@@ -145,7 +154,11 @@ impl Worker {
 
     /// The number under which a call's latencies are recorded.
     fn call_number(&self, mix: usize, call: usize) -> u16 {
-        self.first_call.get(mix).copied().unwrap_or(0).saturating_add(u16::try_from(call).unwrap_or(u16::MAX))
+        self.first_call
+            .get(mix)
+            .copied()
+            .unwrap_or(0)
+            .saturating_add(u16::try_from(call).unwrap_or(u16::MAX))
     }
 
     fn connection_config(&self, mix: usize) -> Arc<ClientConfig> {
@@ -195,7 +208,11 @@ impl Worker {
     /// Ends everything gracefully from now on. `cut_short`: the plan had meant to go on.
     fn stop(&self, cut_short: bool) {
         if self.cut_short_at.get().is_none() {
-            self.cut_short_at.set(Some(if cut_short { self.clock.now() } else { Instant::from_micros(u64::MAX) }));
+            self.cut_short_at.set(Some(if cut_short {
+                self.clock.now()
+            } else {
+                Instant::from_micros(u64::MAX)
+            }));
             self.stop.notify_waiters();
         }
     }
@@ -206,7 +223,9 @@ impl Worker {
 
     /// When the run was cut short, if it was.
     fn cut_short_at(&self) -> Option<Instant> {
-        self.cut_short_at.get().filter(|at| *at != Instant::from_micros(u64::MAX))
+        self.cut_short_at
+            .get()
+            .filter(|at| *at != Instant::from_micros(u64::MAX))
     }
 
     async fn stopped(&self) {

@@ -5,7 +5,7 @@ use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
 use clw_core::Stage;
-use clw_core::journal::SessionRecord;
+use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
 use clw_core::secret::Secret;
 use clw_core::session::ClientConnection;
@@ -183,7 +183,12 @@ pub struct ConnectionEnd {
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
     let began = worker.clock.now();
-    let dialect = worker.dialect(state.mix, state.number, state.credential, state.device_token.as_ref());
+    let dialect = worker.dialect(
+        state.mix,
+        state.number,
+        state.credential,
+        state.device_token.as_ref(),
+    );
     let mut connection = ClientConnection::new(worker.connection_config(state.mix), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.target.address(state.number);
@@ -258,7 +263,10 @@ async fn open(
     };
     *local = tcp.local;
     if worker.target.impair.is_none() {
-        worker.tally.borrow_mut().record(Metric::TcpConnect, now.since(began));
+        worker
+            .tally
+            .borrow_mut()
+            .record(Metric::TcpConnect, now.since(began));
     }
     if worker.target.has_tls() {
         connection.tls_started(now);
@@ -266,7 +274,7 @@ async fn open(
     let seed = worker.seed_of(number) ^ u64::from(attempt).rotate_left(32);
     let layered = tokio::select! {
         biased;
-        result = worker.target.layer(tcp.stream, seed) => Some(result),
+        result = worker.target.layer(tcp.stream, seed, worker.clock) => Some(result),
         () = tokio::time::sleep_until(deadline) => None,
         () = worker.stopped() => Some(Err(LinkError::Lost(std::io::ErrorKind::Interrupted.into()))),
     };
@@ -274,7 +282,10 @@ async fn open(
     match layered {
         Some(Ok(stream)) => {
             if worker.target.impair.is_some() {
-                worker.tally.borrow_mut().record(Metric::TcpConnect, done.since(began));
+                worker
+                    .tally
+                    .borrow_mut()
+                    .record(Metric::TcpConnect, done.since(began));
             } else if worker.target.has_tls() {
                 worker.tally.borrow_mut().record(Metric::Tls, done.since(now));
             }
@@ -362,10 +373,24 @@ pub fn record(
     identity: String,
     role: String,
 ) -> SessionRecord {
-    SessionRecord::new(state.number, attempt, identity, role)
-        .addresses(end.local, end.remote)
-        .times(state.scheduled, &end.entered, end.ended_at)
-        .ending(&end.observation, &end.judgement, evidence(&end.observation, &end.judgement))
-        .heartbeats(end.heartbeats.0, end.heartbeats.1)
-        .retry(retry_after)
+    let party = Party {
+        session: state.number,
+        attempt,
+        identity,
+        role,
+        client: end.local,
+        server: end.remote,
+    };
+    let words = evidence(&end.observation, &end.judgement);
+    SessionRecord::new(
+        party,
+        state.scheduled,
+        &end.entered,
+        end.ended_at,
+        &end.observation,
+        &end.judgement,
+        words,
+    )
+    .heartbeats(end.heartbeats.0, end.heartbeats.1)
+    .retry(retry_after)
 }

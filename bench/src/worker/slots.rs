@@ -2,10 +2,14 @@
 
 use super::session::{Outcome, SessionState, run_session};
 use super::{Clock, Command, Job, Message, Worker};
-use clw_core::snapshot::Phase;
+use clw_core::pacing::{Schedule, Shard};
+use clw_core::snapshot::{Phase, SCHEMA, Snapshot, Target, Usage};
 use clw_core::time::Instant;
 use clw_core::verdict::Verdict;
+use nix::sys::resource::{UsageWho, getrusage};
+use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -13,34 +17,6 @@ use tokio::task::LocalSet;
 /// After a session that failed, its slot waits this long before the next one where the plan fixes a duration: a gateway
 /// that refuses must not be met by a busy loop.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
-
-/// When sessions start. Numbers are this worker's; `number_of` gives the whole plan's.
-pub enum Load {
-    /// So many at once, each followed by the next.
-    Closed {
-        /// Slots of this worker.
-        slots: u64,
-        /// When slot `i` starts its first session, from the run's start.
-        slot_start: Box<dyn Fn(u64) -> Duration>,
-        /// How many sessions this worker runs in all; `None`: until `end`.
-        total: Option<u64>,
-        /// When the run ends.
-        end: Option<Duration>,
-        /// The whole plan's number of this worker's session `i`.
-        number_of: Box<dyn Fn(u64) -> u64>,
-    },
-    /// By arrival, finished or not.
-    Open {
-        /// When session `i` starts; `None`: there is none.
-        start_at: Box<dyn Fn(u64) -> Option<Duration>>,
-        /// When the run ends.
-        end: Option<Duration>,
-        /// A session that would be one too many is skipped, and counted.
-        max_open: Option<u64>,
-        /// The whole plan's number of this worker's session `i`.
-        number_of: Box<dyn Fn(u64) -> u64>,
-    },
-}
 
 /// Runs a worker in the current thread until its share is done. Messages leave through `messages`, the last one is
 /// [`Message::Done`].
@@ -52,20 +28,17 @@ pub async fn run(
     let clock = Clock::started(job.started_ago);
     let source = std::mem::take(&mut job.source);
     let (drain, interval) = (job.drain, job.interval);
-    let load = std::mem::replace(
-        &mut job.load,
-        Load::Closed {
-            slots: 0,
-            slot_start: Box::new(|_| Duration::ZERO),
-            total: None,
-            end: None,
-            number_of: Box::new(|i| i),
-        },
-    );
+    let (schedule, shard, max_open) = (job.schedule.clone(), job.shard, job.max_open);
+    let shown_target = std::mem::take(&mut job.shown_target);
     let worker = Rc::new(Worker::new(job, clock, messages));
     let tasks = LocalSet::new();
-    let starter = tasks.spawn_local(start(worker.clone(), load));
-    let mut reporter = Reporter { source, seq: 0, last: clock.now() };
+    let starter = tasks.spawn_local(start(worker.clone(), schedule, shard, max_open));
+    let mut reporter = Reporter {
+        source,
+        target: shown_target,
+        seq: 0,
+        last: clock.now(),
+    };
     let mut leave_at = None;
     tasks
         .run_until(async {
@@ -116,6 +89,7 @@ fn count_unfinished(worker: &Worker) {
 
 struct Reporter {
     source: String,
+    target: Target,
     seq: u64,
     last: Instant,
 }
@@ -123,14 +97,30 @@ struct Reporter {
 impl Reporter {
     fn report(&mut self, worker: &Worker, phase: Phase) {
         let now = worker.clock.now();
-        let snapshot = worker.tally.borrow_mut().snapshot(
-            &self.source,
-            self.seq,
-            now,
-            now.since(self.last),
-            if worker.is_stopping() && phase == Phase::Running { Phase::Draining } else { phase },
-            worker.server_version.borrow().as_deref(),
-        );
+        let mut tally = worker.tally.borrow_mut();
+        let interval = tally.take_histograms();
+        let phase = if worker.is_stopping() && phase == Phase::Running {
+            Phase::Draining
+        } else {
+            phase
+        };
+        let snapshot = Snapshot {
+            schema: SCHEMA.to_owned(),
+            source: self.source.clone(),
+            seq: self.seq,
+            elapsed_us: now.as_micros(),
+            interval_us: clw_core::time::micros(now.since(self.last)),
+            phase,
+            target: Target {
+                server_version: worker.server_version.borrow().clone(),
+                ..self.target.clone()
+            },
+            gauges: tally.gauges,
+            counters: tally.counters.clone(),
+            interval,
+            usage: usage(),
+        };
+        drop(tally);
         self.seq += 1;
         self.last = now;
         let _ = worker.messages.send(Message::Snapshot(Box::new(snapshot)));
@@ -138,45 +128,49 @@ impl Reporter {
 }
 
 /// Starts what the schedule says, when it says.
-async fn start(worker: Rc<Worker>, load: Load) {
-    match load {
-        Load::Closed { slots, slot_start, total, end, number_of } => {
-            let end = end.map(|end| Instant::ORIGIN + end);
-            let tickets = Rc::new(Tickets { next: std::cell::Cell::new(0), total, number_of });
-            for slot in 0..slots {
-                let at = Instant::ORIGIN + slot_start(slot);
-                if !wait_until(&worker, at).await {
-                    return;
-                }
-                spawn(&worker, run_slot(worker.clone(), tickets.clone(), at, end));
-            }
+async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard, max_open: Option<u64>) {
+    let share = schedule.share(shard);
+    let run_end = schedule.end().map(|end| Instant::ORIGIN + end);
+    if let Some(planned) = share.planned() {
+        worker.tally.borrow_mut().counters.sessions.planned = planned;
+    }
+    let tickets = Rc::new(Tickets {
+        schedule: schedule.clone(),
+        shard,
+        total: share.planned(),
+        next: Cell::new(0),
+    });
+    for start in share.starts() {
+        let at = Instant::ORIGIN + start.at;
+        if !wait_until(&worker, at).await {
+            return;
         }
-        Load::Open { start_at, end, max_open, number_of } => {
-            let end = end.map(|end| Instant::ORIGIN + end);
-            let mut i = 0;
-            while let Some(at) = start_at(i) {
-                let at = Instant::ORIGIN + at;
-                if !wait_until(&worker, at).await {
-                    return;
-                }
-                let open = worker.tally.borrow().gauges.active;
-                if max_open.is_some_and(|max| open >= max) {
-                    worker.tally.borrow_mut().counters.sessions.skipped_starts += 1;
-                } else {
-                    let number = number_of(i);
-                    spawn(&worker, {
-                        let worker = worker.clone();
-                        async move {
-                            // Without a hold a session of the open model lasts until the run's end.
-                            let hold = worker.mix(worker.mix_of(number)).hold;
-                            let planned_end = if hold.is_none() { end } else { None };
-                            run_session(&worker, SessionState::new(&worker, number, at, planned_end)).await;
-                        }
-                    });
-                }
-                i += 1;
-            }
+        if schedule.is_closed() {
+            let until = start.until.map(|until| Instant::ORIGIN + until);
+            spawn(&worker, run_slot(worker.clone(), tickets.clone(), at, until));
+        } else if max_open.is_some_and(|max| worker.tally.borrow().gauges.active >= max) {
+            worker.tally.borrow_mut().counters.sessions.skipped_starts += 1;
+        } else {
+            let session = worker.clone();
+            spawn(&worker, async move {
+                let state = SessionState::new(
+                    &session,
+                    start.number,
+                    at,
+                    planned_end(&session, start.number, run_end),
+                );
+                run_session(&session, state).await;
+            });
         }
+    }
+}
+
+/// Without a hold a session lasts until the end of its slot or of the run.
+fn planned_end(worker: &Worker, number: u64, end: Option<Instant>) -> Option<Instant> {
+    if worker.mix(worker.mix_of(number)).hold.is_none() {
+        end
+    } else {
+        None
     }
 }
 
@@ -196,35 +190,49 @@ fn spawn(worker: &Rc<Worker>, task: impl Future<Output = ()> + 'static) {
 
 /// Hands out session numbers.
 struct Tickets {
-    next: std::cell::Cell<u64>,
+    schedule: Arc<Schedule>,
+    shard: Shard,
     total: Option<u64>,
-    number_of: Box<dyn Fn(u64) -> u64>,
+    next: Cell<u64>,
 }
 
 impl Tickets {
     fn take(&self) -> Option<u64> {
-        let i = self.next.get();
-        if self.total.is_some_and(|total| i >= total) {
+        let taken = self.next.get();
+        if self.total.is_some_and(|total| taken >= total) {
             return None;
         }
-        self.next.set(i + 1);
-        Some((self.number_of)(i))
+        self.next.set(taken + 1);
+        Some(self.schedule.share(self.shard).session_number(taken))
     }
 }
 
 /// One slot of the closed model: a session, then the next.
-async fn run_slot(worker: Rc<Worker>, tickets: Rc<Tickets>, first: Instant, end: Option<Instant>) {
+async fn run_slot(worker: Rc<Worker>, tickets: Rc<Tickets>, first: Instant, until: Option<Instant>) {
     let mut scheduled = first;
-    while !worker.is_stopping() && end.is_none_or(|end| scheduled < end) {
+    while !worker.is_stopping() && until.is_none_or(|until| scheduled < until) {
         let Some(number) = tickets.take() else { return };
-        let hold = worker.mix(worker.mix_of(number)).hold;
-        let planned_end = if hold.is_none() { end } else { None };
-        let outcome = run_session(&worker, SessionState::new(&worker, number, scheduled, planned_end)).await;
+        let state = SessionState::new(&worker, number, scheduled, planned_end(&worker, number, until));
+        let outcome = run_session(&worker, state).await;
         let failed = outcome != Outcome::Ended(Verdict::Ok);
-        if (failed && end.is_some()) || outcome == Outcome::NotRun {
+        if (failed && until.is_some()) || outcome == Outcome::NotRun {
             worker.sleep_or_stop(PAUSE_AFTER_FAILURE).await;
         }
         scheduled = worker.clock.now();
+    }
+}
+
+/// What this process has used so far.
+fn usage() -> Usage {
+    let Ok(used) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Usage::default();
+    };
+    let micros =
+        |t: nix::sys::time::TimeVal| u64::try_from(t.tv_sec() * 1_000_000 + t.tv_usec()).unwrap_or(0);
+    Usage {
+        cpu_us: micros(used.user_time()) + micros(used.system_time()),
+        // Linux counts it in KiB.
+        rss_peak_bytes: u64::try_from(used.max_rss()).unwrap_or(0) * 1024,
     }
 }
 
