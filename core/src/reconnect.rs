@@ -82,9 +82,11 @@ impl Backoff {
 /// Whether trying again can help. A credential that was refused, revoked or expired is dead: it is never presented again.
 pub fn worth_retrying(verdict: Verdict, fresh_credentials: bool) -> bool {
     match verdict {
-        Verdict::Ok | Verdict::Open | Verdict::Incomplete => false,
-        // What was said cannot be said better a second time.
-        Verdict::UpgradeRejected
+        // Nothing to mend, or what was said cannot be said better a second time.
+        Verdict::Ok
+        | Verdict::Open
+        | Verdict::Incomplete
+        | Verdict::UpgradeRejected
         | Verdict::PairingRequired
         | Verdict::VersionMismatch
         | Verdict::ProtocolError

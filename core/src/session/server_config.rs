@@ -104,8 +104,8 @@ impl Subprotocols {
 }
 
 /// Decides on one connection's upgrade and makes its dialect. A closure
-/// `FnOnce(Instant, &UpgradeRequest) -> Admission<D> + Send` is one.
-pub trait Admit<D: ServerDialect>: Send {
+/// `FnOnce(Instant, &UpgradeRequest) -> Admission<D>` is one.
+pub trait Admit<D: ServerDialect> {
     /// The request is a valid WebSocket upgrade; take it or not.
     fn admit(self: Box<Self>, now: Instant, request: &UpgradeRequest) -> Admission<D>;
 
@@ -118,7 +118,7 @@ pub trait Admit<D: ServerDialect>: Send {
 impl<D, F> Admit<D> for F
 where
     D: ServerDialect,
-    F: FnOnce(Instant, &UpgradeRequest) -> Admission<D> + Send,
+    F: FnOnce(Instant, &UpgradeRequest) -> Admission<D>,
 {
     fn admit(self: Box<Self>, now: Instant, request: &UpgradeRequest) -> Admission<D> {
         self(now, request)

@@ -11,7 +11,7 @@ pub fn evidence(seen: &Observation, judgement: &Judgement) -> Vec<String> {
     match seen.connect {
         Connect::Established => {}
         Connect::Refused => {
-            words.push("the SYN was answered by RST: nothing listens on that port".to_owned())
+            words.push("the SYN was answered by RST: nothing listens on that port".to_owned());
         }
         Connect::TimedOut => {
             words.push(format!(
@@ -20,7 +20,7 @@ pub fn evidence(seen: &Observation, judgement: &Judgement) -> Vec<String> {
             ));
         }
         Connect::Unreachable => {
-            words.push("the network says that there is no route to the address".to_owned())
+            words.push("the network says that there is no route to the address".to_owned());
         }
     }
     if let Some(what) = &seen.tls_failure {

@@ -1,0 +1,301 @@
+//! The command line of clw-gateway.
+
+use crate::config::{Config, Mode};
+use crate::fault::{FAULTS, FaultPlan, FaultSpec};
+use crate::workers;
+use clap::{CommandFactory as _, Parser, ValueEnum};
+use clw_core::Dialect;
+use clw_core::secret::Secret;
+use clw_core::units::{UnitError, parse_duration};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// An embedded gateway for authenticated WebSocket sessions, with faults on demand.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "clw-gateway", version, after_long_help = faults_help())]
+struct Args {
+    /// Where to listen; port 0 picks one
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:18789",
+        help_heading = "Server"
+    )]
+    listen: SocketAddr,
+    /// What to speak
+    #[arg(long, value_enum, default_value_t = DialectArg::Openclaw, help_heading = "Server")]
+    dialect: DialectArg,
+    /// Worker processes; 0 takes one for each core
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Server")]
+    workers: u32,
+    /// TLS with a certificate made for the occasion
+    #[arg(long, help_heading = "Server")]
+    tls_self_signed: bool,
+
+    /// Shared token; without token and password everybody comes in
+    #[arg(
+        long,
+        value_name = "S",
+        env = "CLW_TOKEN",
+        hide_env_values = true,
+        help_heading = "Who gets in"
+    )]
+    token: Option<String>,
+    /// File that holds the shared token
+    #[arg(
+        long,
+        value_name = "F",
+        conflicts_with = "token",
+        help_heading = "Who gets in"
+    )]
+    token_file: Option<PathBuf>,
+    /// Shared password
+    #[arg(long, value_name = "S", help_heading = "Who gets in")]
+    password: Option<String>,
+    /// Limits: open (none), stock (as the real gateway ships), strict (and lock-out on loopback)
+    #[arg(long, value_enum, default_value_t = ModeArg::Open, help_heading = "Who gets in")]
+    mode: ModeArg,
+    /// Sockets before ready an address; 0 is no limit [default: as the mode says]
+    #[arg(long, value_name = "N", help_heading = "Who gets in")]
+    preauth_budget: Option<u32>,
+
+    /// Time from the 101 until ready [default: 15s]
+    #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
+    handshake_timeout: Option<Duration>,
+    /// Period of the tick event
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "30s", help_heading = "Timers")]
+    tick: Duration,
+    /// Period of the server's pings; 0 sends none
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "25s", help_heading = "Timers")]
+    ping: Duration,
+    /// Answer connect with a hello-ok as large as the real one (14 kB)
+    #[arg(long, help_heading = "Timers")]
+    realistic_hello: bool,
+
+    /// What goes wrong: NAME[=VALUE][:SHARE%][@MOMENT[+DELAY]], repeatable (--help lists the names)
+    #[arg(long, value_name = "SPEC", help_heading = "Faults")]
+    fault: Vec<String>,
+    /// TOML file of [[fault]] tables: name, share, moment, delay, from, until
+    #[arg(long, value_name = "FILE", help_heading = "Faults")]
+    plan: Option<PathBuf>,
+    /// Seed of everything random: the same seed, the same faults
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults")]
+    seed: u64,
+
+    /// Log endings as the real gateway does
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    log: Option<PathBuf>,
+    /// Write the summary as JSON at the end; - is standard output
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    json: Option<PathBuf>,
+    /// Keep each ending in the JSON summary
+    #[arg(long, requires = "json", help_heading = "Output")]
+    endings: bool,
+    /// No summary on standard error
+    #[arg(short, long, help_heading = "Output")]
+    quiet: bool,
+    /// Log to standard error
+    #[arg(short, long, help_heading = "Output")]
+    verbose: bool,
+    /// Colour; the output has none, the flag is there for scripts that pass it to every tool
+    #[arg(long, value_name = "WHEN", value_parser = ["auto", "always", "never"], default_value = "auto", help_heading = "Output")]
+    color: String,
+    /// Print a completion script or the manual page
+    #[arg(long, value_name = "completions-SHELL|man", help_heading = "Output")]
+    generate: Option<String>,
+
+    /// A worker process of another gateway
+    #[arg(long, hide = true, help_heading = "Server")]
+    as_worker: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DialectArg {
+    Openclaw,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    Open,
+    Stock,
+    Strict,
+}
+
+fn duration(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text)
+}
+
+fn faults_help() -> String {
+    let mut help =
+        "Faults (share of the sessions after a colon, moment after an @: accept, upgrade, challenge, auth, \
+                    ready, with +DELAY):\n"
+            .to_owned();
+    for fault in FAULTS {
+        help += &format!(
+            "  {:<26} {}\n",
+            format!("{}{}", fault.name, fault.value),
+            fault.says
+        );
+    }
+    help += "  any verdict's name         the fault that causes it, e.g. clw-server-restart:10%@ready+5s\n\n\
+             Example: clw-gateway --token test --fault rst:5%@ready+10s --fault challenge-delay=2s:1%\n\
+             Signals: SIGTERM and SIGINT close every session as the dialect does and print a summary; SIGUSR2 announces a \
+             restart.";
+    help
+}
+
+/// Runs the command line `args` (the first is the program's name). `reexec` are the arguments that make this executable a
+/// gateway again, for worker processes.
+pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = match Args::try_parse_from(&args) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if let Some(what) = &parsed.generate {
+        return generate(what);
+    }
+    let config = match config(&parsed) {
+        Ok(config) => config,
+        Err(message) => {
+            eprintln!("clw-gateway: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    let workers = match parsed.workers {
+        0 => std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
+        n => n,
+    };
+    raise_descriptor_limit();
+    let output = workers::Output {
+        json: parsed.json.clone(),
+        quiet: parsed.quiet,
+        scheme: if config.tls { "wss" } else { "ws" },
+    };
+    let result = if parsed.as_worker {
+        workers::work(config)
+    } else if workers == 1 {
+        workers::single(config, &output)
+    } else {
+        let own: Vec<OsString> = args.into_iter().skip(1).collect();
+        workers::many(config, workers, reexec, &own, &output)
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("clw-gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn config(args: &Args) -> Result<Config, String> {
+    let dialect = match args.dialect {
+        DialectArg::Openclaw => Dialect::Openclaw,
+    };
+    let token = match (&args.token, &args.token_file) {
+        (Some(token), _) => Some(token.clone()),
+        (None, Some(path)) => Some(read_token(path)?),
+        (None, None) => None,
+    };
+    let mut faults = Vec::new();
+    for text in &args.fault {
+        faults.extend(FaultSpec::parse(text, dialect).map_err(|e| format!("--fault {text}: {e}"))?);
+    }
+    if let Some(path) = &args.plan {
+        faults.extend(FaultPlan::read_file(path, dialect).map_err(|e| format!("--plan: {e}"))?);
+    }
+    if args.tick.is_zero() {
+        return Err("--tick 0: accepted is a period from 1ms on".to_owned());
+    }
+    Ok(Config {
+        listen: args.listen,
+        dialect,
+        token: token.map(Secret::new),
+        password: args.password.clone().map(Secret::new),
+        mode: match args.mode {
+            ModeArg::Open => Mode::Open,
+            ModeArg::Stock => Mode::Stock,
+            ModeArg::Strict => Mode::Strict,
+        },
+        preauth_budget: args.preauth_budget,
+        handshake_timeout: args.handshake_timeout,
+        tick: args.tick,
+        ping: args.ping,
+        realistic_hello: args.realistic_hello,
+        faults,
+        seed: args.seed,
+        log: args.log.clone(),
+        verbose: args.verbose,
+        tls: args.tls_self_signed,
+        keep_endings: args.endings,
+        share_port: args.as_worker,
+    })
+}
+
+fn read_token(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("--token-file {}: {e}", path.display()))?;
+    let token = text.trim_end_matches(['\r', '\n']);
+    if token.is_empty() {
+        Err(format!("--token-file {}: it is empty", path.display()))
+    } else {
+        Ok(token.to_owned())
+    }
+}
+
+fn generate(what: &str) -> ExitCode {
+    let mut command = Args::command();
+    let mut out = Vec::new();
+    if what == "man" {
+        let _ = clap_mangen::Man::new(command).render(&mut out);
+    } else if let Some(shell) = what
+        .strip_prefix("completions-")
+        .and_then(|s| clap_complete::Shell::from_str(s, true).ok())
+    {
+        clap_complete::generate(shell, &mut command, "clw-gateway", &mut out);
+    } else {
+        eprintln!(
+            "clw-gateway: --generate {what}: accepted are man and completions-bash, -zsh, -fish, -elvish, -powershell"
+        );
+        return ExitCode::from(2);
+    }
+    let _ = std::io::stdout().write_all(&out);
+    ExitCode::SUCCESS
+}
+
+/// As many descriptors as the hard limit allows.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_has_a_heading() {
+        Args::command().debug_assert();
+        for arg in Args::command().get_arguments() {
+            let own = matches!(arg.get_id().as_str(), "help" | "version");
+            assert!(own || arg.get_help_heading().is_some(), "{}", arg.get_id());
+        }
+    }
+
+    #[test]
+    fn help_lists_every_fault() {
+        let help = Args::command().render_long_help().to_string();
+        for fault in FAULTS {
+            assert!(help.contains(fault.says), "{}", fault.name);
+        }
+    }
+}
