@@ -1,1 +1,0 @@
-//! What would stop a run before it starts: descriptors, ports, addresses.
