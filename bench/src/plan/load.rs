@@ -174,10 +174,10 @@ fn check_flags(args: &LoadArgs) -> Result<(), UsageError> {
     Ok(())
 }
 
-pub(super) fn range(flag: &'static str, given: impl ToString, accepted: &'static str) -> UsageError {
+pub(super) fn range(flag: &'static str, given: impl std::fmt::Display, accepted: &'static str) -> UsageError {
     UsageError::Range {
         flag,
-        given: given.to_string(),
+        given: format!("{given}"),
         accepted,
     }
 }

@@ -281,6 +281,7 @@ pub(super) mod optional_seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::time::Duration;
 
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub(in crate::plan) fn serialize<S: Serializer>(
         value: &Option<Duration>,
         s: S,

@@ -168,17 +168,16 @@ fn mixes_with_credentials(
         let table = session.get_ref();
         let credentials = match (typed, &table.credentials, &table.token_file) {
             (true, _, _) | (false, None, None) => None,
-            (false, Some(path), _) => Some(match read.get(path) {
-                Some(known) => known.clone(),
-                None => {
+            (false, Some(path), _) => {
+                if !read.contains_key(path) {
                     let new = Credentials::from_file(path).map_err(|error| PlanError::Credentials {
                         flag: "[[session]] credentials",
                         error,
                     })?;
-                    read.insert(path.clone(), new.clone());
-                    new
+                    read.insert(path.clone(), new);
                 }
-            }),
+                read.get(path).cloned()
+            }
             (false, None, Some(path)) => {
                 let token = read_token_file(path).map_err(|error| PlanError::Credentials {
                     flag: "[[session]] token_file",

@@ -216,10 +216,11 @@ impl Scenario {
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
         for session in &mut self.session {
             let table = session.get_mut();
-            for path in [&mut table.credentials, &mut table.token_file] {
-                if let Some(path) = path {
-                    *path = folder.join(&*path);
-                }
+            for path in [&mut table.credentials, &mut table.token_file]
+                .into_iter()
+                .flatten()
+            {
+                *path = folder.join(&*path);
             }
         }
     }
