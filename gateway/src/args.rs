@@ -8,6 +8,7 @@ use clw_core::Dialect;
 use clw_core::secret::Secret;
 use clw_core::units::{UnitError, parse_duration};
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -108,6 +109,9 @@ struct Args {
     #[arg(long, value_name = "completions-SHELL|man", help_heading = "Output")]
     generate: Option<String>,
 
+    /// Stop when standard input ends: whoever started it is gone
+    #[arg(long, hide = true, help_heading = "Server")]
+    leave_with_input: bool,
     /// A worker process of another gateway
     #[arg(long, hide = true, help_heading = "Server")]
     as_worker: bool,
@@ -135,11 +139,9 @@ fn faults_help() -> String {
                     ready, with +DELAY):\n"
             .to_owned();
     for fault in FAULTS {
-        help += &format!(
-            "  {:<26} {}\n",
-            format!("{}{}", fault.name, fault.value),
-            fault.says
-        );
+        let name = format!("{}{}", fault.name, fault.value);
+        // Writing to a String cannot fail.
+        let _ = writeln!(help, "  {name:<26} {}", fault.says);
     }
     help += "  any verdict's name         the fault that causes it, e.g. clw-server-restart:10%@ready+5s\n\n\
              Example: clw-gateway --token test --fault rst:5%@ready+10s --fault challenge-delay=2s:1%\n\
@@ -174,6 +176,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCod
         n => n,
     };
     raise_descriptor_limit();
+    if parsed.leave_with_input && !parsed.as_worker {
+        workers::leave_with_input();
+    }
     let output = workers::Output {
         json: parsed.json.clone(),
         quiet: parsed.quiet,

@@ -242,7 +242,7 @@ pub(crate) async fn serve(
                         Ok((stream, peer)) => {
                             let restarting =
                                 restarting_until.is_some_and(|until| tokio::time::Instant::now() < until);
-                            accept(&shared, &faults, &acceptor, tls_close, stream, peer, ordinal, restarting);
+                            accept(&shared, &faults, acceptor.as_ref(), tls_close, stream, peer, ordinal, restarting);
                             ordinal += 1;
                         }
                         Err(error) => {
@@ -293,7 +293,7 @@ fn set_up(config: &Config, bound: &Bound) -> Result<Parts, StartError> {
 fn accept(
     shared: &Rc<Shared>,
     faults: &FaultPlan,
-    acceptor: &Option<TlsAcceptor>,
+    acceptor: Option<&TlsAcceptor>,
     tls_close: bool,
     stream: TcpStream,
     peer: SocketAddr,

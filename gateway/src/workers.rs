@@ -66,6 +66,14 @@ impl Output {
     }
 }
 
+/// Ends this process as SIGTERM would when its standard input ends.
+pub(crate) fn leave_with_input() {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM);
+    });
+}
+
 /// One process: serves until a signal ends it.
 pub(crate) fn single(config: Config, output: &Output) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()

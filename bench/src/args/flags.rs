@@ -2,7 +2,7 @@
 
 use super::call::CallArg;
 use super::command::DialectArg;
-use crate::plan::{BindRange, ClwWire, Destination, IdentityKind, Pin, Role, Telemetry};
+use crate::plan::{BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Role, Telemetry};
 use clap::{ArgAction, Args, ValueEnum};
 use clw_core::impair::Spec;
 use clw_core::pacing::{Arrivals, Shard};
@@ -109,6 +109,9 @@ pub struct SessionArgs {
     /// The User-Agent of the upgrade (and openclaw's userAgent) [default: clw-bench/VERSION].
     #[arg(long, value_name = "S")]
     pub user_agent: Option<String>,
+    /// What every client does wrong, to see what a gateway makes of it (openclaw).
+    #[arg(long, value_enum, value_name = "F")]
+    pub flaw: Option<Flaw>,
 }
 
 /// Who a session is.

@@ -63,6 +63,22 @@ pub enum ClwWire {
     V2_2,
 }
 
+/// A client's mistake, made on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// Never sends connect.
+    NoConnect,
+    /// Signs something else than it sends (needs a device identity).
+    BadSignature,
+    /// Sends text that is no JSON as its first message.
+    NotJson,
+    /// Sends another request before connect.
+    WrongFirst,
+    /// Answers no ping of the server.
+    NoPong,
+}
+
 /// How long a session stays after it is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

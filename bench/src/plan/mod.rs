@@ -21,10 +21,10 @@ pub use address::{check_address, is_local_or_private};
 pub use bind::{BindError, BindRange};
 pub use environment::Environment;
 pub use error::{PlanError, UsageError};
-pub use mix::{Call, ClwWire, Hold, IdentityKind, Mix, Role, RoleSettings, SessionSettings};
+pub use mix::{Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Role, RoleSettings, SessionSettings};
 pub use output::{Destination, Outputs, Telemetry};
 pub use resolve::args_to_plan;
-pub use show::describe;
+pub use show::{describe, headline};
 pub use target::{Pin, PinError, Target, TargetError, TargetPlan, TlsSettings};
 pub use wire::{WireError, WirePlan};
 
@@ -71,6 +71,9 @@ pub struct Plan {
     pub seed: u64,
     /// Whether addresses outside loopback and private networks may be loaded.
     pub allow_remote: bool,
+    /// What every client does wrong on purpose.
+    #[serde(default)]
+    pub flaw: Option<Flaw>,
     /// Faults for the embedded gateway, as written.
     pub faults: Vec<String>,
     /// The token that the embedded gateway accepts.

@@ -84,6 +84,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         binds: args.network.bind.clone(),
         tls: tls(args)?,
         drain,
+        flaw: args.session.flaw,
         seed,
         allow_remote: args.target.allow_remote,
         faults: args.target.fault.clone(),

@@ -9,6 +9,24 @@ use std::time::Duration;
 /// How many starts of the schedule are listed at either end.
 const LISTED: usize = 5;
 
+/// What was asked, in one line.
+pub fn headline(plan: &Plan) -> String {
+    let mut text = load(&plan.load);
+    if let [mix] = plan.mixes.as_slice() {
+        let _ = match mix.hold {
+            Hold::UntilEnd => write!(text, ", held to the end"),
+            Hold::For(hold) if hold.is_zero() => write!(text, ", not held"),
+            Hold::For(hold) => write!(text, ", held {}", show_duration(hold)),
+        };
+    } else {
+        let _ = write!(text, ", {} kinds of session", plan.mixes.len());
+    }
+    if plan.reconnect.enabled {
+        text.push_str(", reconnects on");
+    }
+    text
+}
+
 /// Plan and schedule as text; nothing secret is in it.
 pub fn describe(plan: &Plan) -> Result<String, LoadError> {
     let schedule = plan.schedule()?;

@@ -78,16 +78,22 @@ impl WirePlan {
 
     /// Back from [`WirePlan::to_json`].
     pub fn unpack(json: &[u8]) -> Result<Plan, WireError> {
+        let packed: Self = serde_json::from_slice(json).map_err(|e| WireError::Json {
+            line: e.line(),
+            column: e.column(),
+        })?;
+        packed.into_plan()
+    }
+
+    /// Puts the plan together again.
+    pub fn into_plan(self) -> Result<Plan, WireError> {
         let Self {
             mut plan,
             embedded_token,
             paths,
             pools,
             pool_of_mix,
-        } = serde_json::from_slice(json).map_err(|e| WireError::Json {
-            line: e.line(),
-            column: e.column(),
-        })?;
+        } = self;
         if pool_of_mix.len() != plan.mixes.len()
             || paths.len() != plan.mixes.len() + 1
             || plan.mixes.is_empty()
