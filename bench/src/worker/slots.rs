@@ -17,6 +17,8 @@ use tokio::task::LocalSet;
 /// After a session that failed, its slot waits this long before the next one where the plan fixes a duration: a gateway
 /// that refuses must not be met by a busy loop.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Due starts that are made before the sessions get their turn.
+const START_BATCH: u32 = 64;
 
 /// Runs a worker in the current thread until its share is done. Messages leave through `messages`, the last one is
 /// [`Message::Done`].
@@ -146,9 +148,10 @@ async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard) {
         total: share.planned(),
         next: Cell::new(0),
     });
+    let mut behind = 0;
     for start in share.starts() {
         let at = Instant::ORIGIN + start.at;
-        if !wait_until(&worker, at).await {
+        if !wait_until(&worker, at, &mut behind).await {
             return;
         }
         if schedule.is_closed() {
@@ -240,15 +243,18 @@ fn usage() -> Usage {
     }
 }
 
-/// `false` if the run was stopped before `at`.
-async fn wait_until(worker: &Worker, at: Instant) -> bool {
+/// `false` if the run was stopped before `at`. Starts that are due are made in batches, with the sessions' turn between
+/// them: one by one each start would wait for all sessions, all at once the sessions would wait for the starts.
+async fn wait_until(worker: &Worker, at: Instant, behind: &mut u32) -> bool {
     if worker.is_stopping() {
         return false;
     }
     if worker.clock.now() >= at {
-        // Behind schedule or right at the start: let the sessions run before the next one is started.
-        tokio::task::yield_now().await;
-        return true;
+        *behind += 1;
+        if behind.is_multiple_of(START_BATCH) {
+            tokio::task::yield_now().await;
+        }
+        return !worker.is_stopping();
     }
     tokio::select! {
         biased;
