@@ -4,6 +4,7 @@
 //! it out with [`worker`]s, and [`output`] shows what came of it.
 
 pub mod args;
+mod commands;
 pub mod compare;
 pub mod credentials;
 pub mod exit;
@@ -12,6 +13,7 @@ pub mod limits;
 pub mod merge;
 pub mod output;
 pub mod plan;
+pub mod reproduce;
 pub mod run;
 pub mod scenario;
 pub mod telemetry;
@@ -50,7 +52,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match &parsed.command {
         None => run::run(&parsed).map_err(|e| (e.exit(), e.to_string())),
         Some(Subcommand::Worker(_)) => Ok(run::work()),
-        Some(_) => Err((Exit::Usage, "not yet".to_owned())),
+        Some(Subcommand::Explain(args)) => commands::explain(args),
+        Some(Subcommand::Compare(args)) => commands::compare(args),
+        Some(Subcommand::Merge(args)) => commands::merge(args),
+        Some(Subcommand::Reproduce(args)) => reproduce::reproduce(args),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -63,8 +63,11 @@ pub struct ExplainArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ReproduceArgs {
     /// The verdict to cause, such as clw-handshake-timeout.
-    #[arg(value_name = "VERDICT")]
-    pub verdict: String,
+    #[arg(value_name = "VERDICT", required_unless_present = "list")]
+    pub verdict: Option<String>,
+    /// List what can be reproduced: dialect and verdict, a line each.
+    #[arg(long, help_heading = "General")]
+    pub list: bool,
     /// With which dialect; by default the first that has this verdict.
     #[arg(long, value_enum, value_name = "D", help_heading = "Target")]
     pub dialect: Option<DialectArg>,

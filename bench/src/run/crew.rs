@@ -12,10 +12,9 @@ use tokio::process::{Child, ChildStdin, Command as Process};
 use tokio::sync::mpsc;
 
 /// What the crew reports, by worker.
-#[derive(Debug)]
 pub(super) enum Told {
-    /// Worker number `.0` says this.
-    Message(usize, Message),
+    /// A worker says this.
+    Message(Message),
     /// Worker number `.0` is gone; `Some` says how, if that was not its end.
     Gone(usize, Option<String>),
 }
@@ -54,7 +53,7 @@ impl Crew {
             let mut done = false;
             while let Some(message) = messages_out.recv().await {
                 done |= matches!(message, Message::Done);
-                if reports_in.send(Told::Message(0, message)).await.is_err() {
+                if reports_in.send(Told::Message(message)).await.is_err() {
                     return;
                 }
             }
@@ -95,11 +94,6 @@ impl Crew {
         Ok(Self { members, reports })
     }
 
-    /// How many workers there are.
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
     /// Tells all workers; one that is gone does not hear it.
     pub async fn tell(&mut self, command: Command) {
         let line = serde_json::to_string(&command).unwrap_or_default() + "\n";
@@ -134,7 +128,7 @@ async fn listen(
                 Ok(Some(line)) => match serde_json::from_str::<Message>(&line) {
                     Ok(message) => {
                         done |= matches!(message, Message::Done);
-                        if reports.send(Told::Message(number, message)).await.is_err() {
+                        if reports.send(Told::Message(message)).await.is_err() {
                             return;
                         }
                     }

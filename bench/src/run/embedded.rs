@@ -3,19 +3,21 @@
 
 use super::RunError;
 use crate::plan::Plan;
+use clw_gateway::Summary;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// It has this long to close its sessions and leave.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Embedded {
     child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Embedded {
@@ -39,7 +41,7 @@ impl Embedded {
                 "--workers",
                 &workers.max(1).to_string(),
             ])
-            .arg("--leave-with-input")
+            .args(["--leave-with-input", "--json", "-"])
             .args(plan.faults.iter().flat_map(|fault| ["--fault", fault]))
             // Not on the command line, where everybody could read it.
             .env("CLW_TOKEN", plan.embedded_token.expose())
@@ -59,12 +61,8 @@ impl Embedded {
             .take()
             .ok_or_else(|| std::io::Error::other("no pipe"))
             .map_err(system())?;
-        let line = BufReader::new(stdout)
-            .lines()
-            .next_line()
-            .await
-            .map_err(system())?
-            .unwrap_or_default();
+        let mut lines = BufReader::new(stdout).lines();
+        let line = lines.next_line().await.map_err(system())?.unwrap_or_default();
         let address: Option<SocketAddr> = line
             .rsplit_once("//")
             .and_then(|(_, address)| address.parse().ok());
@@ -74,23 +72,30 @@ impl Embedded {
             )));
         };
         plan.embedded_at(plan.dialect, address);
-        Ok(Self { child })
+        Ok(Self { child, lines })
     }
 
-    /// Ends it; says so if it had died.
-    pub(super) async fn stop(mut self) -> Option<String> {
+    /// Ends it and hands back what it saw; an error says that it had died.
+    pub(super) async fn stop(mut self) -> Result<Summary, String> {
         if let Ok(Some(status)) = self.child.try_wait() {
-            return Some(format!("the embedded gateway died during the run: {status}"));
+            return Err(format!("the embedded gateway died during the run: {status}"));
         }
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        if tokio::time::timeout(STOP_TIMEOUT, self.child.wait())
-            .await
-            .is_err()
-        {
-            return Some("the embedded gateway did not stop and was killed".to_owned());
+        let ended = tokio::time::timeout(STOP_TIMEOUT, async {
+            let mut text = String::new();
+            while let Ok(Some(line)) = self.lines.next_line().await {
+                text += &line;
+            }
+            let _ = self.child.wait().await;
+            text
+        });
+        match ended.await {
+            Ok(text) => {
+                serde_json::from_str(&text).map_err(|_| "the embedded gateway left no summary".to_owned())
+            }
+            Err(_) => Err("the embedded gateway did not stop and was killed".to_owned()),
         }
-        None
     }
 }

@@ -5,6 +5,7 @@ mod embedded;
 mod outputs;
 mod share;
 
+pub(crate) use outputs::to_json;
 pub use share::work;
 
 use crate::args::Args;
@@ -18,7 +19,6 @@ use clw_core::Stage;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::threshold::{Threshold, ThresholdError};
-use clw_core::units::show_count;
 use crew::{Crew, Told};
 use embedded::Embedded;
 use outputs::Sinks;
@@ -118,18 +118,42 @@ pub fn run(args: &Args) -> Result<Exit, RunError> {
         .enable_all()
         .build()
         .map_err(RunError::system("cannot start a runtime"))?;
-    let report = runtime.block_on(execute(plan, &thresholds, &view))?;
-    Ok(exit_of(&report))
+    let outcome = runtime.block_on(execute(plan, &thresholds, &view, Twist::None))?;
+    Ok(exit_of(&outcome.report))
 }
 
 /// Runs a plan that is already made and hands its result back: for `reproduce`.
-pub(crate) fn run_plan(plan: Plan, view: &View) -> Result<Report, RunError> {
+pub(crate) fn run_plan(plan: Plan, twist: Twist) -> Result<Outcome, RunError> {
+    let view = View {
+        quiet: true,
+        verbose: false,
+        color: Color::Never,
+    };
     let _ = limits::raise_soft_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::system("cannot start a runtime"))?;
-    runtime.block_on(execute(plan, &[], view))
+    runtime.block_on(execute(plan, &[], &view, twist))
+}
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    /// What the clients saw.
+    pub(crate) report: Report,
+    /// What the embedded gateway saw.
+    pub(crate) gateway: Option<clw_gateway::Summary>,
+}
+
+/// What `reproduce` does to a run that no flag does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twist {
+    /// Nothing.
+    None,
+    /// TLS to a gateway that speaks none.
+    Tls,
+    /// Leaves while sessions are up.
+    Leave,
 }
 
 /// What the eye sees of a run.
@@ -160,7 +184,12 @@ fn never_spoke(report: &Report) -> bool {
     ![Stage::Challenge, Stage::Auth, Stage::Ready].iter().any(reached) && Stage::ALL.iter().any(reached)
 }
 
-async fn execute(mut plan: Plan, thresholds: &[Threshold], view: &View) -> Result<Report, RunError> {
+async fn execute(
+    mut plan: Plan,
+    thresholds: &[Threshold],
+    view: &View,
+    twist: Twist,
+) -> Result<Outcome, RunError> {
     let paint = Paint::for_stderr(view.color);
     let asked = plan.clone();
     let mut signals = Signals::new()?;
@@ -184,6 +213,13 @@ async fn execute(mut plan: Plan, thresholds: &[Threshold], view: &View) -> Resul
         true => Some(Embedded::start(&mut plan, assessment.gateway_workers, view.verbose).await?),
         false => None,
     };
+    if twist == Twist::Tls {
+        for mix in &mut plan.mixes {
+            if let crate::plan::TargetPlan::At(target) = &mut mix.target {
+                target.tls = true;
+            }
+        }
+    }
 
     let workers = assessment.workers;
     let ahead = if workers > 1 {
@@ -246,15 +282,18 @@ async fn execute(mut plan: Plan, thresholds: &[Threshold], view: &View) -> Resul
                 }
             }
             told = crew.next() => match told {
-                Some(Told::Message(_, Message::Snapshot(snapshot))) => run.aggregate.absorb(*snapshot),
-                Some(Told::Message(_, Message::Session(record))) => sinks.session(record)?,
-                Some(Told::Message(_, Message::Done)) => {}
+                Some(Told::Message(Message::Snapshot(snapshot))) => run.aggregate.absorb(*snapshot),
+                Some(Told::Message(Message::Session(record))) => sinks.session(record)?,
+                Some(Told::Message(Message::Done)) => {}
                 Some(Told::Gone(number, how)) => run.gone(number, how),
                 None => break,
             },
             _ = ticks.tick() => {
                 let snapshot = run.aggregate.snapshot("run");
                 progress.show(&snapshot, planned);
+                if twist == Twist::Leave && snapshot.gauges.ready > 0 {
+                    crew.tell(Command::Leave).await;
+                }
                 sinks.interval(&snapshot)?;
                 count += 1;
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
@@ -276,9 +315,11 @@ async fn execute(mut plan: Plan, thresholds: &[Threshold], view: &View) -> Resul
             report.target.url
         ));
     }
+    let mut gateway = None;
     if let Some(embedded) = embedded {
-        if let Some(lost) = embedded.stop().await {
-            report.warnings.push(lost);
+        match embedded.stop().await {
+            Ok(summary) => gateway = Some(summary),
+            Err(lost) => report.warnings.push(lost),
         }
     }
     sinks.finish(&report, interrupted)?;
@@ -286,7 +327,7 @@ async fn execute(mut plan: Plan, thresholds: &[Threshold], view: &View) -> Resul
         let text = outputs::summary(&report, &asked, paint);
         eprint!("{text}");
     }
-    Ok(report)
+    Ok(Outcome { report, gateway })
 }
 
 /// What a run has come to so far.
@@ -391,9 +432,4 @@ fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let stamp = humantime::format_rfc3339_millis(UNIX_EPOCH + since);
     stamp.to_string()
-}
-
-/// A count for messages of this module's callers.
-pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", show_count(count), if count == 1 { one } else { many })
 }
