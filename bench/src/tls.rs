@@ -20,8 +20,8 @@ pub enum Trust {
     System,
     /// The authorities in a PEM file, and no others.
     Authorities(PathBuf),
-    /// Exactly the certificate with this SHA-256 (lower-case hex of its DER form).
-    Pinned(String),
+    /// Only certificates with one of these SHA-256 (lower-case hex of the DER form).
+    Pinned(Vec<String>),
     /// Anybody. Only for tests of one's own gateway.
     Anybody,
 }
@@ -61,10 +61,10 @@ pub fn client_config(trust: &Trust, keylog: Option<&Path>) -> Result<Arc<ClientC
         Trust::Authorities(path) => builder
             .with_root_certificates(roots_of(path)?)
             .with_no_client_auth(),
-        Trust::Pinned(pin) => builder
+        Trust::Pinned(pins) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Pin {
-                sha256: Some(pin.clone()),
+                sha256: Some(pins.clone()),
                 provider,
             }))
             .with_no_client_auth(),
@@ -113,7 +113,7 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
 /// Accepts one certificate by its hash, or (without a hash) every one; signatures are checked all the same.
 #[derive(Debug)]
 struct Pin {
-    sha256: Option<String>,
+    sha256: Option<Vec<String>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -128,7 +128,7 @@ impl ServerCertVerifier for Pin {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found = hex(&Sha256::digest(end_entity));
         match &self.sha256 {
-            Some(pin) if *pin != found => Err(rustls::Error::General(format!(
+            Some(pins) if !pins.contains(&found) => Err(rustls::Error::General(format!(
                 "the server's certificate has SHA-256 {found}, not the pinned one"
             ))),
             _ => Ok(ServerCertVerified::assertion()),

@@ -133,6 +133,9 @@ struct LowArgs {
     #[arg(long, value_name = "completions-SHELL|man", help_heading = "Output")]
     generate: Option<String>,
 
+    /// Stop when standard input ends: whoever started it is gone
+    #[arg(long, hide = true, help_heading = "Server")]
+    leave_with_input: bool,
     /// A worker process of another gateway
     #[arg(long, hide = true, help_heading = "Server")]
     as_worker: bool,
@@ -187,9 +190,9 @@ fn faults_help() -> String {
     help
 }
 
-/// Runs the command line `args` (the first is the program's name). `worker_command` are the arguments with which this
-/// executable becomes a worker process, see [`crate::Gateway::start_workers`].
-pub fn run(args: impl IntoIterator<Item = OsString>, worker_command: &[&str]) -> ExitCode {
+/// Runs the command line `args` (the first is the program's name). `reexec` are the arguments with which this executable
+/// becomes a gateway again, for worker processes; none for clw-gateway itself.
+pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCode {
     let parsed = match LowArgs::try_parse_from(args) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -215,11 +218,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, worker_command: &[&str]) ->
         n => n,
     };
     raise_descriptor_limit();
+    if parsed.leave_with_input {
+        process::leave_with_input();
+    }
+    let command = [reexec, &["--as-worker"]].concat();
     let output = Output {
         json: parsed.json,
         quiet: parsed.quiet,
     };
-    match process::run(config, workers, worker_command, &output) {
+    match process::run(config, workers, &command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("clw-gateway: {error}");

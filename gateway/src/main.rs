@@ -1,5 +1,5 @@
 //! The `clw-gateway` binary.
 
 fn main() -> std::process::ExitCode {
-    clw_gateway::args::run(std::env::args_os(), &["--as-worker"])
+    clw_gateway::args::run(std::env::args_os(), &[])
 }

@@ -34,6 +34,14 @@ pub(crate) struct Output {
     pub(crate) quiet: bool,
 }
 
+/// Ends this process as SIGTERM would when its standard input ends.
+pub(crate) fn leave_with_input() {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM);
+    });
+}
+
 /// Serves until SIGTERM or SIGINT; SIGUSR2 announces a restart.
 pub(crate) fn run(config: Config, workers: u32, command: &[&str], output: &Output) -> Result<(), RunError> {
     let scheme = if config.tls || config.tls_files.is_some() {

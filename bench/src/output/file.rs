@@ -25,6 +25,11 @@ impl WriteError {
     }
 }
 
+/// Prints to standard output, where a reader that has left is no error.
+pub fn print(text: &str) -> Result<(), WriteError> {
+    write_whole(Path::new("-"), text)
+}
+
 /// Writes `contents` to `path` so that a reader sees the old file or the new one, never half of it; `-` is standard
 /// output, where a reader that has left is no error.
 pub fn write_whole(path: &Path, contents: &str) -> Result<(), WriteError> {

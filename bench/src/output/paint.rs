@@ -14,6 +14,16 @@ pub enum Color {
     Never,
 }
 
+impl From<crate::args::ColorChoice> for Color {
+    fn from(choice: crate::args::ColorChoice) -> Self {
+        match choice {
+            crate::args::ColorChoice::Auto => Self::Auto,
+            crate::args::ColorChoice::Always => Self::Always,
+            crate::args::ColorChoice::Never => Self::Never,
+        }
+    }
+}
+
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

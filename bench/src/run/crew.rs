@@ -12,27 +12,31 @@ use tokio::process::{Child, ChildStdin, Command as Process};
 use tokio::sync::mpsc;
 
 /// What the crew reports, by worker.
-#[derive(Debug)]
-pub enum Report {
-    /// Worker number `.0` says this.
-    Message(usize, Message),
+pub(super) enum Told {
+    /// A worker says this.
+    Message(Message),
     /// Worker number `.0` is gone; `Some` says how, if that was not its end.
     Gone(usize, Option<String>),
 }
 
 /// Workers at work.
-pub struct Crew {
+pub(super) struct Crew {
     members: Vec<Member>,
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<Told>,
 }
 
 enum Member {
     Thread(mpsc::UnboundedSender<Command>),
     /// The child is killed when this is dropped.
-    Process(ChildStdin, #[expect(dead_code, reason = "held for kill_on_drop")] ProcessGuard),
+    Process(
+        ChildStdin,
+        #[expect(dead_code, reason = "held for kill_on_drop")] ProcessGuard,
+    ),
 }
 
-struct ProcessGuard(#[expect(dead_code, reason = "held so that dropping it ends the reader")] mpsc::Sender<()>);
+struct ProcessGuard(
+    #[expect(dead_code, reason = "held so that dropping it ends the reader")] mpsc::Sender<()>,
+);
 
 impl Crew {
     /// One worker in a thread of this process. `start` runs it and returns when it is done.
@@ -49,16 +53,19 @@ impl Crew {
             let mut done = false;
             while let Some(message) = messages_out.recv().await {
                 done |= matches!(message, Message::Done);
-                if reports_in.send(Report::Message(0, message)).await.is_err() {
+                if reports_in.send(Told::Message(message)).await.is_err() {
                     return;
                 }
             }
             // The sender is dropped at the thread's end, by return or by panic.
             let how = thread.join().err().map(|_| "it panicked".to_owned());
             let how = how.or_else(|| (!done).then(|| "it stopped in the middle".to_owned()));
-            let _ = reports_in.send(Report::Gone(0, how)).await;
+            let _ = reports_in.send(Told::Gone(0, how)).await;
         });
-        Ok(Self { members: vec![Member::Thread(commands)], reports })
+        Ok(Self {
+            members: vec![Member::Thread(commands)],
+            reports,
+        })
     }
 
     /// One worker process for each of `shares` (a JSON line each).
@@ -87,11 +94,6 @@ impl Crew {
         Ok(Self { members, reports })
     }
 
-    /// How many workers there are.
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
     /// Tells all workers; one that is gone does not hear it.
     pub async fn tell(&mut self, command: Command) {
         let line = serde_json::to_string(&command).unwrap_or_default() + "\n";
@@ -104,7 +106,7 @@ impl Crew {
     }
 
     /// The next report; `None` when every worker is gone.
-    pub async fn next(&mut self) -> Option<Report> {
+    pub async fn next(&mut self) -> Option<Told> {
         self.reports.recv().await
     }
 }
@@ -115,7 +117,7 @@ async fn listen(
     mut child: Child,
     stdout: tokio::process::ChildStdout,
     mut guarded: mpsc::Receiver<()>,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<Told>,
 ) {
     let mut lines = BufReader::new(stdout).lines();
     let mut done = false;
@@ -126,7 +128,7 @@ async fn listen(
                 Ok(Some(line)) => match serde_json::from_str::<Message>(&line) {
                     Ok(message) => {
                         done |= matches!(message, Message::Done);
-                        if reports.send(Report::Message(number, message)).await.is_err() {
+                        if reports.send(Told::Message(message)).await.is_err() {
                             return;
                         }
                     }
@@ -143,5 +145,5 @@ async fn listen(
         Ok(status) => Some(format!("it ended with {status}")),
         Err(error) => Some(error.to_string()),
     };
-    let _ = reports.send(Report::Gone(number, how)).await;
+    let _ = reports.send(Told::Gone(number, how)).await;
 }

@@ -2,13 +2,13 @@
 
 use super::Worker;
 use super::session::SessionState;
-use clw_core::Stage;
 use clw_core::session::{ClientConnection, ClientEvent};
 use clw_core::tally::Metric;
 use clw_core::time::{Instant, earliest};
+use clw_core::{Dialect, Stage};
 
 /// One connection of a session.
-pub struct Attempt<'a> {
+pub(super) struct Attempt<'a> {
     session: &'a mut SessionState,
     begun: bool,
     /// Since when this connection has been ready.
@@ -56,17 +56,22 @@ impl<'a> Attempt<'a> {
             return;
         }
         let mut out = worker.outbox.borrow_mut();
-        for call in &mut self.session.calls {
-            if call.next <= now {
-                let plan = &worker.mix(self.session.mix).calls[call.index];
-                let number = worker.call_number(self.session.mix, call.index);
-                connection.request(now, number, call.next, &plan.method, &plan.params, &mut out);
-                // A period that was slept through is not made up for: the lag shows in the response time.
-                while call.next <= now {
-                    call.next += call.period;
-                }
+        let plans = &worker.mix(self.session.mix).calls;
+        self.session.calls.retain_mut(|call| {
+            if call.next > now {
+                return true;
             }
-        }
+            let plan = &plans[call.index];
+            connection.request(now, plan.label, call.next, &plan.method, &plan.params, &mut out);
+            let Some(period) = call.period.filter(|p| !p.is_zero()) else {
+                return false;
+            };
+            // A period that was slept through is not made up for: the lag shows in the response time.
+            while call.next <= now {
+                call.next += period;
+            }
+            true
+        });
     }
 
     /// Counts what the machine reported and, at the end of the hold or of the run, logs out.
@@ -89,6 +94,7 @@ impl<'a> Attempt<'a> {
             return;
         }
         let mut tally = worker.tally.borrow_mut();
+        let has_challenge = worker.mix(self.session.mix).dialect != Dialect::Clw;
         for event in out.events.drain(..) {
             match event {
                 ClientEvent::Reached(stage) => {
@@ -100,7 +106,7 @@ impl<'a> Attempt<'a> {
                             }
                         }
                         Stage::Auth => {
-                            if let Some(took) = since(Stage::Challenge).filter(|_| worker.has_challenge) {
+                            if let Some(took) = since(Stage::Challenge).filter(|_| has_challenge) {
                                 tally.record(Metric::Challenge, took);
                             }
                         }

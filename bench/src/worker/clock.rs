@@ -17,11 +17,10 @@ impl Clock {
         }
     }
 
-    /// A clock whose origin was `ago` before now: all workers of a run share the run's origin.
-    pub fn started(ago: Duration) -> Self {
-        let now = tokio::time::Instant::now();
+    /// A clock whose origin is `ahead` from now: all workers of a run begin together.
+    pub fn starting_in(ahead: Duration) -> Self {
         Self {
-            origin: now.checked_sub(ago).unwrap_or(now),
+            origin: tokio::time::Instant::now() + ahead,
         }
     }
 

@@ -3,11 +3,12 @@
 use super::clock::Clock;
 use super::impaired::Impaired;
 use crate::limits::generator_error_name;
+use crate::plan::BindRange;
 use clw_core::impair;
 use clw_core::verdict::Connect;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -67,7 +68,7 @@ pub struct Target {
     /// Addresses, tried in turn by session number.
     pub addresses: Vec<SocketAddr>,
     /// Source addresses, used in turn; empty: the kernel's choice.
-    pub sources: Vec<IpAddr>,
+    pub sources: Vec<BindRange>,
     /// TLS, if the URL says `wss`.
     pub tls: Option<(Arc<tokio_rustls::rustls::ClientConfig>, ServerName<'static>)>,
     /// The bad network inside the process.
@@ -110,10 +111,11 @@ impl Target {
             TcpSocket::new_v6()
         };
         let socket = socket.map_err(|e| classify(&e))?;
-        if !self.sources.is_empty() {
+        if let Some(source) =
+            BindRange::nth_of(&self.sources, number).filter(|s| s.is_ipv4() == remote.is_ipv4())
+        {
             // The port is chosen at connect, where the kernel needs only the four-tuple to be free.
             let _ = setsockopt(&socket, sockopt::IpBindAddressNoPort, &true);
-            let source = pick(&self.sources, number);
             socket
                 .bind(SocketAddr::new(source, 0))
                 .map_err(|e| classify(&e))?;

@@ -1,125 +1,166 @@
-//! Kinds of session: what they speak, who they are, how long they stay, what they call.
+//! From the plan's kinds of sessions to the machines that speak for them.
 
-use clw_core::openclaw::{self, Credentials, Identity};
+use super::link::Target;
+use crate::plan::{Flaw, Mix, Plan, Role, SessionSettings};
+use clw_core::Dialect;
+use clw_core::openclaw::{self, ClientInfo, Credentials};
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConfig, ClientDialect};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// One kind of session in a run.
-pub struct Mix {
-    /// `operator`, `node` … as the journal shows it.
-    pub role: String,
-    /// How long a session stays once it is ready; `None`: until the run's end.
-    pub hold: Option<Duration>,
-    /// Calls, each with a period.
-    pub calls: Vec<Call>,
+/// Largest message that a client takes, bytes; the real gateway's hello-ok is 15 kB.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the sessions of one kind share.
+pub struct Kind {
+    /// Where they connect to.
+    pub target: Target,
     /// Upgrade and limits.
     pub connection: Arc<ClientConfig>,
-    /// The dialect with its settings and credentials.
-    pub kind: Kind,
+    operator: Arc<openclaw::ClientConfig>,
+    node: Arc<openclaw::ClientConfig>,
+    /// Credentials of sessions without a device, where all have the same.
+    common: Option<Arc<Credentials>>,
 }
 
-/// A periodic request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// Method.
-    pub method: String,
-    /// Parameters, JSON.
-    pub params: String,
-    /// Period.
-    pub every: Duration,
-    /// From ready to the first; `None`: a period.
-    pub first_after: Option<Duration>,
-}
-
-/// A dialect with what its sessions need.
-pub enum Kind {
-    /// OpenClaw gateway.
-    Openclaw(Openclaw),
-}
-
-/// OpenClaw sessions.
-pub struct Openclaw {
-    /// The same for all.
-    pub config: Arc<openclaw::ClientConfig>,
-    /// Used in turn.
-    pub credentials: Vec<Credential>,
-    /// Derive a device identity for each session.
-    pub identities: bool,
-}
-
-/// What one line of a credentials file (or the flags) says.
-#[derive(Clone, Debug, Default)]
-pub struct Credential {
-    /// Without a device; shared by all sessions that use it.
-    pub plain: Arc<Credentials>,
-    /// A device with a key of its own.
-    pub identity: Option<Identity>,
-}
-
-impl Mix {
-    /// Whether a session whose credential is dead can get another.
-    pub fn has_fresh_credentials(&self) -> bool {
-        match &self.kind {
-            Kind::Openclaw(_) => false,
+impl Kind {
+    /// Prepares a kind whose sessions connect to `target`; `host` and `path` go into the request.
+    pub fn new(mix: &Mix, target: Target, host: String, path: String, flaw: Option<Flaw>) -> Self {
+        let config = |role: Role| {
+            let settings = mix.settings(role);
+            Arc::new(openclaw_config(
+                mix,
+                role,
+                &settings.client_id,
+                &settings.client_mode,
+                &settings.scopes,
+                &mix.client_version,
+                flaw,
+            ))
+        };
+        Self {
+            target,
+            connection: Arc::new(ClientConfig {
+                host,
+                target: path,
+                user_agent: mix.user_agent.clone(),
+                timeout: mix.timeout,
+                max_message_bytes: MAX_MESSAGE_BYTES,
+                handshake_timeout: None,
+                answer_pings: flaw != Some(Flaw::NoPong),
+            }),
+            operator: config(Role::Operator),
+            node: config(Role::Node),
+            common: (mix.credentials.len() <= 1)
+                .then(|| Arc::new(credentials(&mix.credentials.get(0).clone()))),
         }
     }
 
-    /// The dialect's machine for session `number`, with its `generation`-th credential.
+    /// The machine of the session that `settings` describe.
     pub fn dialect(
         &self,
-        number: u64,
-        generation: u64,
+        settings: &SessionSettings<'_>,
         device_token: Option<&Secret>,
-        seed: u64,
+        flaw: Option<Flaw>,
     ) -> Box<dyn ClientDialect> {
-        let _ = generation;
-        match &self.kind {
-            Kind::Openclaw(kind) => {
-                let credential = turn(&kind.credentials, number);
-                let identity = match &credential.identity {
-                    Some(identity) => Some(identity.clone()),
-                    None if kind.identities => Some(Identity::derive(seed, number)),
-                    None => None,
-                };
-                let shared = identity.is_none() && device_token.is_none();
-                let credentials = if shared {
-                    credential.plain.clone()
-                } else {
-                    Arc::new(Credentials {
-                        identity,
-                        ..Credentials::clone(&credential.plain)
-                    })
-                };
-                Box::new(openclaw::Client::new(kind.config.clone(), credentials))
-            }
-        }
-    }
-
-    /// Who session `number` is, without saying what it proves itself with.
-    pub fn identity_name(&self, number: u64, seed: u64) -> String {
-        match &self.kind {
-            Kind::Openclaw(kind) => {
-                let credential = turn(&kind.credentials, number);
-                if let Some(identity) = &credential.identity {
-                    identity.device_id.clone()
-                } else if kind.identities {
-                    Identity::derive(seed, number).device_id
-                } else {
-                    let secrets = [&credential.plain.token, &credential.plain.password];
-                    secrets
-                        .into_iter()
-                        .flatten()
-                        .next()
-                        .map_or_else(|| "none".to_owned(), Secret::fingerprint)
-                }
-            }
-        }
+        let usual = match settings.role {
+            Role::Operator => &self.operator,
+            Role::Node => &self.node,
+        };
+        let credential = settings.credential;
+        let special = credential.client_id().is_some()
+            || credential.scopes().is_some()
+            || credential.client_version().is_some();
+        let config = if special {
+            Arc::new(openclaw_config(
+                settings.mix,
+                settings.role,
+                settings.client_id,
+                settings.client_mode,
+                settings.scopes,
+                settings.client_version,
+                flaw,
+            ))
+        } else {
+            usual.clone()
+        };
+        let proof = match (&self.common, settings.has_device(), device_token) {
+            (Some(common), false, None) => common.clone(),
+            _ => Arc::new(Credentials {
+                identity: settings.identity(),
+                ..credentials(credential)
+            }),
+        };
+        Box::new(openclaw::Client::new(config, proof))
     }
 }
 
-fn turn<T>(list: &[T], number: u64) -> &T {
-    // Callers never pass an empty list: a run without credentials has one that holds none.
-    &list[usize::try_from(number % list.len().max(1) as u64).unwrap_or(0)]
+fn credentials(credential: &crate::credentials::Credential) -> Credentials {
+    Credentials {
+        token: credential.token.clone(),
+        password: credential.password().cloned(),
+        device_token: credential.device_token().cloned(),
+        bootstrap_token: credential.bootstrap_token().cloned(),
+        identity: None,
+    }
+}
+
+fn openclaw_config(
+    mix: &Mix,
+    role: Role,
+    client_id: &str,
+    client_mode: &str,
+    scopes: &[String],
+    version: &str,
+    flaw: Option<Flaw>,
+) -> openclaw::ClientConfig {
+    openclaw::ClientConfig {
+        client: ClientInfo {
+            id: client_id.to_owned(),
+            version: version.to_owned(),
+            platform: "linux".to_owned(),
+            mode: client_mode.to_owned(),
+            display_name: None,
+            device_family: None,
+            model_identifier: None,
+            build_id: None,
+            time_zone: None,
+            instance_id: None,
+        },
+        role: role.name().to_owned(),
+        scopes: scopes.to_vec(),
+        protocols: (4, 4),
+        user_agent: Some(mix.user_agent.clone()),
+        ping_period: mix.heartbeat,
+        ping_timeout: mix.heartbeat_timeout,
+        watch_ticks: true,
+        flaw: match flaw {
+            Some(Flaw::BadSignature) => Some(openclaw::Flaw::BadSignature),
+            Some(Flaw::NoConnect) => Some(openclaw::Flaw::NoConnect),
+            Some(Flaw::NotJson) => Some(openclaw::Flaw::NotJson),
+            Some(Flaw::WrongFirst) => Some(openclaw::Flaw::WrongFirst),
+            Some(Flaw::NoPong) | None => None,
+        },
+    }
+}
+
+/// Who a session is, without what it proves itself with.
+pub fn identity_name(settings: &SessionSettings<'_>, plan: &Plan) -> String {
+    if settings.has_device() {
+        return settings
+            .identity()
+            .map(|identity| identity.device_id)
+            .unwrap_or_default();
+    }
+    let credential = settings.credential;
+    let secret = credential
+        .token
+        .as_ref()
+        .or_else(|| credential.password())
+        .or_else(|| credential.device_token());
+    match secret {
+        Some(secret) => secret.fingerprint(),
+        None if plan.dialect == Dialect::Openclaw => "anonymous".to_owned(),
+        None => settings.client_id.to_owned(),
+    }
 }

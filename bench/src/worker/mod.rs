@@ -14,13 +14,14 @@ mod slots;
 
 pub use clock::Clock;
 pub use link::Target;
-pub use mix::{Call, Credential, Kind, Mix};
+pub use mix::Kind;
 pub use slots::run;
 
-use clw_core::pacing::{Schedule, Shard};
+use crate::plan::{Hold, Mix, Plan};
+use clw_core::pacing::Schedule;
 use clw_core::reconnect::Policy;
 use clw_core::secret::Secret;
-use clw_core::session::{ClientConfig, ClientDialect, ClientEvent, Outbox};
+use clw_core::session::{ClientDialect, ClientEvent, Outbox};
 use clw_core::snapshot::Snapshot;
 use clw_core::tally::Tally;
 use clw_core::time::Instant;
@@ -62,28 +63,16 @@ pub enum Command {
 pub struct Job {
     /// Name in snapshots, e.g. `0/1.2`.
     pub source: String,
-    /// What to connect to.
-    pub target: Target,
-    /// Kinds of session.
-    pub mixes: Vec<Mix>,
-    /// Which mix session `k` of the whole plan belongs to.
-    pub mix_of: Box<dyn Fn(u64) -> usize>,
+    /// The plan, cut to this worker's share.
+    pub plan: Plan,
+    /// What each of the plan's mixes needs.
+    pub kinds: Vec<Kind>,
     /// As shown in snapshots.
     pub shown_target: clw_core::snapshot::Target,
     /// When sessions start.
     pub schedule: Arc<Schedule>,
-    /// This worker's share of them.
-    pub shard: Shard,
-    /// Open model: a start that would be one too many is skipped, and counted.
-    pub max_open: Option<u64>,
-    /// What a dropped session does.
-    pub reconnect: Policy,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// How far the run's clock already is.
-    pub started_ago: Duration,
-    /// How long sessions may take to log out.
-    pub drain: Duration,
+    /// The run's origin.
+    pub clock: Clock,
     /// Whether journal lines are wanted.
     pub journal: bool,
     /// Time between snapshots.
@@ -91,16 +80,11 @@ pub struct Job {
 }
 
 /// The state that all sessions of a worker share.
-pub struct Worker {
+struct Worker {
     clock: Clock,
-    target: Target,
-    mixes: Vec<Mix>,
-    first_call: Vec<u16>,
-    mix_of: Box<dyn Fn(u64) -> usize>,
+    plan: Plan,
+    kinds: Vec<Kind>,
     reconnect: Policy,
-    has_challenge: bool,
-    has_fresh_credentials: bool,
-    seed: u64,
     journal: bool,
     tally: RefCell<Tally>,
     outbox: RefCell<Outbox<ClientEvent>>,
@@ -114,65 +98,70 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn new(job: Job, clock: Clock, messages: mpsc::UnboundedSender<Message>) -> Self {
-        let mut first_call = Vec::with_capacity(job.mixes.len());
-        let mut names = Vec::new();
-        for mix in &job.mixes {
-            first_call.push(u16::try_from(names.len()).unwrap_or(u16::MAX));
-            names.extend(mix.calls.iter().map(|call| call.method.clone()));
-        }
+    fn new(
+        plan: Plan,
+        kinds: Vec<Kind>,
+        clock: Clock,
+        journal: bool,
+        messages: mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        let reconnect = if plan.reconnect.enabled {
+            Policy {
+                attempts: plan.reconnect.retries,
+                backoff: plan.reconnect.backoff,
+                backoff_max: plan.reconnect.backoff_max,
+            }
+        } else {
+            Policy::OFF
+        };
         Self {
             clock,
-            has_challenge: job.mixes.iter().any(|mix| matches!(mix.kind, Kind::Openclaw(_))),
-            has_fresh_credentials: job.mixes.iter().all(Mix::has_fresh_credentials),
-            target: job.target,
-            mixes: job.mixes,
-            first_call,
-            mix_of: job.mix_of,
-            reconnect: job.reconnect,
-            seed: job.seed,
-            journal: job.journal,
-            tally: RefCell::new(Tally::new(&names)),
-            outbox: RefCell::new(Outbox::client(job.seed)),
+            kinds,
+            reconnect,
+            journal,
+            tally: RefCell::new(Tally::new(&plan.call_names)),
+            outbox: RefCell::new(Outbox::client(plan.seed)),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
-            nonces: RefCell::new(ChaCha8Rng::seed_from_u64(job.seed)),
+            // Keys and masks of two workers must not be the same.
+            nonces: RefCell::new(ChaCha8Rng::seed_from_u64(
+                plan.seed ^ u64::from(plan.shard.index()) << 32,
+            )),
             server_version: RefCell::new(None),
             stop: Notify::new(),
             idle: Notify::new(),
             cut_short_at: Cell::new(None),
             messages,
+            plan,
         }
     }
 
-    fn mix(&self, index: usize) -> &Mix {
-        &self.mixes[index.min(self.mixes.len() - 1)]
-    }
-
-    fn mix_of(&self, number: u64) -> usize {
-        (self.mix_of)(number)
-    }
-
-    /// The number under which a call's latencies are recorded.
-    fn call_number(&self, mix: usize, call: usize) -> u16 {
-        self.first_call
-            .get(mix)
-            .copied()
+    fn mix_index(&self, number: u64) -> usize {
+        let mix = self.plan.mix_of(number);
+        self.plan
+            .mixes
+            .iter()
+            .position(|m| std::ptr::eq(m, mix))
             .unwrap_or(0)
-            .saturating_add(u16::try_from(call).unwrap_or(u16::MAX))
     }
 
-    fn connection_config(&self, mix: usize) -> Arc<ClientConfig> {
-        self.mix(mix).connection.clone()
+    fn mix(&self, index: usize) -> &Mix {
+        &self.plan.mixes[index.min(self.plan.mixes.len() - 1)]
     }
 
-    fn dialect(
-        &self,
-        mix: usize,
-        number: u64,
-        generation: u64,
-        device_token: Option<&Secret>,
-    ) -> Box<dyn ClientDialect> {
-        self.mix(mix).dialect(number, generation, device_token, self.seed)
+    fn kind(&self, index: usize) -> &Kind {
+        &self.kinds[index.min(self.kinds.len() - 1)]
+    }
+
+    fn hold(&self, index: usize) -> Option<Duration> {
+        match self.mix(index).hold {
+            Hold::For(hold) => Some(hold),
+            Hold::UntilEnd => None,
+        }
+    }
+
+    fn dialect(&self, mix: usize, number: u64, device_token: Option<&Secret>) -> Box<dyn ClientDialect> {
+        self.kind(mix)
+            .dialect(&self.plan.session(number), device_token, self.plan.flaw)
     }
 
     fn next_nonce(&self) -> [u8; 16] {
@@ -182,7 +171,7 @@ impl Worker {
     /// A seed of its own for session `number`.
     fn seed_of(&self, number: u64) -> u64 {
         // SplitMix64's finaliser: neighbouring numbers give unrelated seeds.
-        let mut z = self.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.plan.seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -245,9 +234,10 @@ impl Worker {
 
     fn journal(&self, state: &SessionState, attempt: u32, end: &ConnectionEnd, retry: Option<Duration>) {
         if self.journal {
-            let mix = self.mix(state.mix);
-            let identity = mix.identity_name(state.number, self.seed);
-            let record = session::record(state, attempt, end, retry, identity, mix.role.clone());
+            let settings = self.plan.session(state.number);
+            let identity = mix::identity_name(&settings, &self.plan);
+            let role = settings.role.name().to_owned();
+            let record = session::record(state, attempt, end, retry, identity, role);
             let _ = self.messages.send(Message::Session(Box::new(record)));
         }
     }

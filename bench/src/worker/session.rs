@@ -32,7 +32,6 @@ pub struct SessionState {
     first_ready: Option<Instant>,
     dropped_at: Option<Instant>,
     ready_us: u64,
-    credential: u64,
 }
 
 /// A call of the scenario and when it is due next.
@@ -41,8 +40,8 @@ pub struct NextCall {
     pub index: usize,
     /// Due then.
     pub next: Instant,
-    /// And again after this.
-    pub period: Duration,
+    /// And again after this, if at all.
+    pub period: Option<Duration>,
 }
 
 /// How a session ended, for the slot that ran it.
@@ -60,14 +59,13 @@ impl SessionState {
         Self {
             number,
             scheduled,
-            mix: worker.mix_of(number),
+            mix: worker.mix_index(number),
             planned_end,
             calls: Vec::new(),
             device_token: None,
             first_ready: None,
             dropped_at: None,
             ready_us: 0,
-            credential: 0,
         }
     }
 
@@ -89,7 +87,7 @@ impl SessionState {
                 tally.record(Metric::ReadyService, now.since(began));
             }
             if self.planned_end.is_none() {
-                self.planned_end = worker.mix(self.mix).hold.map(|hold| now + hold);
+                self.planned_end = worker.hold(self.mix).map(|hold| now + hold);
             }
         }
         if let Some(dropped_at) = self.dropped_at.take() {
@@ -103,8 +101,8 @@ impl SessionState {
             .enumerate()
             .map(|(index, call)| NextCall {
                 index,
-                next: now + call.first_after.unwrap_or(call.every),
-                period: call.every.max(Duration::from_millis(1)),
+                next: now + call.first_after,
+                period: call.every,
             })
             .collect();
     }
@@ -130,7 +128,8 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         let retry_after = if worker.is_stopping() || state.planned_end.is_some_and(|at| now >= at) {
             None
         } else {
-            backoff.after(end.judgement.verdict, end.ready_for, worker.has_fresh_credentials)
+            // A flag or a file gives a session one credential: once refused it is dead, and there is no other.
+            backoff.after(end.judgement.verdict, end.ready_for, false)
         };
         worker.journal(&state, attempt, &end, retry_after);
         let Some(delay) = retry_after else {
@@ -146,8 +145,6 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         if state.first_ready.is_some() {
             state.dropped_at.get_or_insert(now);
         }
-        // A credential that was refused or that has been in a session that was cut is not presented again.
-        state.credential += 1;
         let stopped = worker.sleep_or_stop(delay).await;
         worker.tally.borrow_mut().gauges.reconnecting -= 1;
         if stopped {
@@ -183,19 +180,14 @@ pub struct ConnectionEnd {
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
     let began = worker.clock.now();
-    let dialect = worker.dialect(
-        state.mix,
-        state.number,
-        state.credential,
-        state.device_token.as_ref(),
-    );
-    let mut connection = ClientConnection::new(worker.connection_config(state.mix), dialect, began);
+    let dialect = worker.dialect(state.mix, state.number, state.device_token.as_ref());
+    let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
-    let remote = worker.target.address(state.number);
+    let remote = worker.kind(state.mix).target.address(state.number);
     let mut local = None;
-    let number = state.number;
+    let (number, mix) = (state.number, state.mix);
     let mut session = Attempt::new(state);
-    match open(worker, &mut connection, number, attempt, &mut local).await {
+    match open(worker, &mut connection, (number, mix), attempt, &mut local).await {
         Ok(Some(stream)) => drive(worker, &mut connection, stream, &mut session).await,
         Ok(None) => {}
         Err(name) => {
@@ -240,15 +232,16 @@ async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -
 async fn open(
     worker: &Worker,
     connection: &mut ClientConnection,
-    number: u64,
+    (number, mix): (u64, usize),
     attempt: u32,
     local: &mut Option<SocketAddr>,
 ) -> Result<Option<Stream>, &'static str> {
+    let target = &worker.kind(mix).target;
     let began = worker.clock.now();
     let deadline = worker.clock.at(connection.deadline().unwrap_or(began));
     let result = tokio::select! {
         biased;
-        result = worker.target.connect(number) => Some(result),
+        result = target.connect(number) => Some(result),
         () = tokio::time::sleep_until(deadline) => None,
         () = worker.stopped() => Some(Err(LinkError::Lost(std::io::ErrorKind::Interrupted.into()))),
     };
@@ -262,37 +255,37 @@ async fn open(
         }
     };
     *local = tcp.local;
-    if worker.target.impair.is_none() {
+    if target.impair.is_none() {
         worker
             .tally
             .borrow_mut()
             .record(Metric::TcpConnect, now.since(began));
     }
-    if worker.target.has_tls() {
+    if target.has_tls() {
         connection.tls_started(now);
     }
     let seed = worker.seed_of(number) ^ u64::from(attempt).rotate_left(32);
     let layered = tokio::select! {
         biased;
-        result = worker.target.layer(tcp.stream, seed, worker.clock) => Some(result),
+        result = target.layer(tcp.stream, seed, worker.clock) => Some(result),
         () = tokio::time::sleep_until(deadline) => None,
         () = worker.stopped() => Some(Err(LinkError::Lost(std::io::ErrorKind::Interrupted.into()))),
     };
     let done = worker.clock.now();
     match layered {
         Some(Ok(stream)) => {
-            if worker.target.impair.is_some() {
+            if target.impair.is_some() {
                 worker
                     .tally
                     .borrow_mut()
                     .record(Metric::TcpConnect, done.since(began));
-            } else if worker.target.has_tls() {
+            } else if target.has_tls() {
                 worker.tally.borrow_mut().record(Metric::Tls, done.since(now));
             }
             Ok(Some(stream))
         }
         Some(Err(error)) => link_failed(worker, connection, error, done).map(|()| None),
-        None if worker.target.has_tls() => {
+        None if target.has_tls() => {
             connection.tls_failed(done, "the TLS handshake was not done in time".to_owned());
             Ok(None)
         }
@@ -345,7 +338,7 @@ fn finish(worker: &Worker, state: &SessionState, end: &ConnectionEnd, now: Insta
 /// planned end; where the run was cut short, to that instant.
 fn meant_us(worker: &Worker, state: &SessionState, now: Instant) -> u64 {
     let from = state.first_ready.unwrap_or(now);
-    let to = match (state.planned_end, worker.mix(state.mix).hold) {
+    let to = match (state.planned_end, worker.hold(state.mix)) {
         (Some(end), _) => end,
         (None, Some(hold)) => from + hold,
         (None, None) => now,

@@ -1,7 +1,7 @@
 //! Starting sessions by the plan's schedule, and ending the worker.
 
 use super::session::{Outcome, SessionState, run_session};
-use super::{Clock, Command, Job, Message, Worker};
+use super::{Command, Job, Message, Worker};
 use clw_core::pacing::{Schedule, Shard};
 use clw_core::snapshot::{Phase, SCHEMA, Snapshot, Target, Usage};
 use clw_core::time::Instant;
@@ -17,22 +17,30 @@ use tokio::task::LocalSet;
 /// After a session that failed, its slot waits this long before the next one where the plan fixes a duration: a gateway
 /// that refuses must not be met by a busy loop.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// Due starts that are made before the sessions get their turn.
+const START_BATCH: u32 = 64;
 
 /// Runs a worker in the current thread until its share is done. Messages leave through `messages`, the last one is
 /// [`Message::Done`].
 pub async fn run(
-    mut job: Job,
+    job: Job,
     mut commands: mpsc::UnboundedReceiver<Command>,
     messages: mpsc::UnboundedSender<Message>,
 ) {
-    let clock = Clock::started(job.started_ago);
-    let source = std::mem::take(&mut job.source);
-    let (drain, interval) = (job.drain, job.interval);
-    let (schedule, shard, max_open) = (job.schedule.clone(), job.shard, job.max_open);
-    let shown_target = std::mem::take(&mut job.shown_target);
-    let worker = Rc::new(Worker::new(job, clock, messages));
+    let Job {
+        source,
+        plan,
+        kinds,
+        shown_target,
+        schedule,
+        clock,
+        journal,
+        interval,
+    } = job;
+    let (drain, shard) = (plan.drain, plan.shard);
+    let worker = Rc::new(Worker::new(plan, kinds, clock, journal, messages));
     let tasks = LocalSet::new();
-    let starter = tasks.spawn_local(start(worker.clone(), schedule, shard, max_open));
+    let starter = tasks.spawn_local(start(worker.clone(), schedule, shard));
     let mut reporter = Reporter {
         source,
         target: shown_target,
@@ -128,7 +136,7 @@ impl Reporter {
 }
 
 /// Starts what the schedule says, when it says.
-async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard, max_open: Option<u64>) {
+async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard) {
     let share = schedule.share(shard);
     let run_end = schedule.end().map(|end| Instant::ORIGIN + end);
     if let Some(planned) = share.planned() {
@@ -140,16 +148,15 @@ async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard, max_op
         total: share.planned(),
         next: Cell::new(0),
     });
+    let mut behind = 0;
     for start in share.starts() {
         let at = Instant::ORIGIN + start.at;
-        if !wait_until(&worker, at).await {
+        if !wait_until(&worker, at, &mut behind).await {
             return;
         }
         if schedule.is_closed() {
             let until = start.until.map(|until| Instant::ORIGIN + until);
             spawn(&worker, run_slot(worker.clone(), tickets.clone(), at, until));
-        } else if max_open.is_some_and(|max| worker.tally.borrow().gauges.active >= max) {
-            worker.tally.borrow_mut().counters.sessions.skipped_starts += 1;
         } else {
             let session = worker.clone();
             spawn(&worker, async move {
@@ -167,7 +174,7 @@ async fn start(worker: Rc<Worker>, schedule: Arc<Schedule>, shard: Shard, max_op
 
 /// Without a hold a session lasts until the end of its slot or of the run.
 fn planned_end(worker: &Worker, number: u64, end: Option<Instant>) -> Option<Instant> {
-    if worker.mix(worker.mix_of(number)).hold.is_none() {
+    if worker.hold(worker.mix_index(number)).is_none() {
         end
     } else {
         None
@@ -236,15 +243,18 @@ fn usage() -> Usage {
     }
 }
 
-/// `false` if the run was stopped before `at`.
-async fn wait_until(worker: &Worker, at: Instant) -> bool {
+/// `false` if the run was stopped before `at`. Starts that are due are made in batches, with the sessions' turn between
+/// them: one by one each start would wait for all sessions, all at once the sessions would wait for the starts.
+async fn wait_until(worker: &Worker, at: Instant, behind: &mut u32) -> bool {
     if worker.is_stopping() {
         return false;
     }
     if worker.clock.now() >= at {
-        // Behind schedule or right at the start: let the sessions run before the next one is started.
-        tokio::task::yield_now().await;
-        return true;
+        *behind += 1;
+        if behind.is_multiple_of(START_BATCH) {
+            tokio::task::yield_now().await;
+        }
+        return !worker.is_stopping();
     }
     tokio::select! {
         biased;

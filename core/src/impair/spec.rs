@@ -26,8 +26,10 @@ pub const KEYS: [&str; 6] = ["delay", "jitter", "loss", "rate", "stall", "reset"
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// One-way delay.
+    #[serde(rename = "delay_s", with = "crate::pacing::seconds")]
     pub delay: Duration,
     /// Greatest deviation from the delay.
+    #[serde(rename = "jitter_s", with = "crate::pacing::seconds")]
     pub jitter: Duration,
     /// Share of lost segments, 0 to 0.5.
     pub loss: f64,
@@ -43,8 +45,10 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
     /// How long nothing comes out.
+    #[serde(rename = "length_s", with = "crate::pacing::seconds")]
     pub length: Duration,
     /// From one stall's start to the next one's.
+    #[serde(rename = "period_s", with = "crate::pacing::seconds")]
     pub period: Duration,
 }
 

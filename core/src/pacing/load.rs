@@ -18,6 +18,7 @@ pub enum Amount {
     /// This many sessions.
     Total(u64),
     /// This long after the ramp.
+    #[serde(rename = "for_s", with = "super::seconds")]
     For(Duration),
 }
 
@@ -46,6 +47,7 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// How long it takes; zero is a jump.
+    #[serde(rename = "duration_s", with = "super::seconds")]
     pub duration: Duration,
     /// Where it ends.
     pub target: Target,
@@ -62,6 +64,7 @@ pub enum Load {
         /// How many sessions, or how long.
         amount: Amount,
         /// Slot `i` starts at `i × ramp / sessions`.
+        #[serde(rename = "ramp_s", with = "super::seconds")]
         ramp: Duration,
     },
     /// A rate of starts.
@@ -71,6 +74,7 @@ pub enum Load {
         /// How many sessions, or how long.
         amount: Amount,
         /// The rate grows in a straight line from zero over this time.
+        #[serde(rename = "ramp_s", with = "super::seconds")]
         ramp: Duration,
         /// Spacing.
         arrivals: Arrivals,

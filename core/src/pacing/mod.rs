@@ -10,6 +10,7 @@
 mod load;
 mod profile;
 mod schedule;
+pub mod seconds;
 mod shard;
 
 pub use load::{Amount, Arrivals, Load, LoadError, MAX_RATE, MAX_SESSIONS, MAX_TOTAL, Stage, Target};

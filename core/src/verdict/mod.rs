@@ -1,11 +1,14 @@
 //! The dictionary of endings: one set of names and rules for client, server, packets and dashboard.
 
 mod classify;
+mod entries;
+mod entry;
 mod evidence;
 mod observation;
 mod reset;
 
 pub use classify::classify;
+pub use entry::Entry;
 pub use evidence::evidence;
 pub use observation::{
     CloseFrame, Connect, Disconnect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side,

@@ -1,1 +1,0 @@
-//! Who the sessions are: tokens, passwords, device identities.

@@ -1,0 +1,12 @@
+//! Who the sessions are: tokens, passwords, device identities.
+//!
+//! A file of credentials holds one JSON object a line, one identity each, used in turn. Messages about it name file, line
+//! and field, and never show a value.
+
+mod identity;
+mod line;
+mod pool;
+
+pub use identity::{Credential, DeviceKey};
+pub use line::{FIELDS, LineError};
+pub use pool::{Credentials, CredentialsError, Source, read_token_file};

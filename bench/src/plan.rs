@@ -1,1 +1,0 @@
-//! What it means: the validated plan of a run.

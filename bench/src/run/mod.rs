@@ -1,0 +1,435 @@
+//! A whole run: plan, checks, workers, results.
+
+mod crew;
+mod embedded;
+mod outputs;
+mod share;
+
+pub(crate) use outputs::to_json;
+pub use share::work;
+
+use crate::args::Args;
+use crate::exit::Exit;
+use crate::limits::{self, Facts, Needs};
+use crate::output::file::WriteError;
+use crate::output::paint::{Color, Paint};
+use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
+use crate::worker::{Command, Message};
+use clw_core::Stage;
+use clw_core::report::{Report, RunFacts};
+use clw_core::snapshot::Aggregate;
+use clw_core::threshold::{Threshold, ThresholdError};
+use crew::{Crew, Told};
+use embedded::Embedded;
+use outputs::Sinks;
+use share::Share;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Time between snapshots.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the result so far is written, in case the end never comes.
+const CHECKPOINT_EVERY: u32 = 5;
+
+/// Why a run could not be made.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// What was asked.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// What was asked.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// A threshold.
+    #[error("--threshold: {0}")]
+    Threshold(#[from] ThresholdError),
+    /// A fault for the embedded gateway.
+    #[error("--fault: {0}")]
+    Fault(#[from] clw_gateway::fault::SpecError),
+    /// The target's name.
+    #[error("cannot find {host}: {cause}; check the name in the URL")]
+    Resolve {
+        /// As given.
+        host: String,
+        /// Why not.
+        cause: String,
+    },
+    /// This machine's limits.
+    #[error("this machine cannot run it: {0}")]
+    Limits(String),
+    /// A result file.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The embedded gateway, a worker, a signal handler, the telemetry socket.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        cause: std::io::Error,
+    },
+}
+
+impl RunError {
+    /// Usage errors are 2, the others 1.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Plan(_) | Self::Usage(_) | Self::Threshold(_) | Self::Fault(_) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+
+    fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |cause| Self::System { what, cause }
+    }
+}
+
+/// Runs what `args` ask for, to the exit code.
+pub fn run(args: &Args) -> Result<Exit, RunError> {
+    let plan = args_to_plan(args, &Environment::of_process())?;
+    let thresholds = plan
+        .thresholds
+        .iter()
+        .map(|t| Threshold::parse(t))
+        .collect::<Result<Vec<_>, _>>()?;
+    for fault in &plan.faults {
+        clw_gateway::fault::FaultSpec::parse(fault, plan.dialect)?;
+    }
+    if args.general.dry_run {
+        let text = describe(&plan).map_err(|e| RunError::Limits(e.to_string()))?;
+        crate::output::file::print(&text)?;
+        return Ok(Exit::Done);
+    }
+    let view = View {
+        quiet: args.general.quiet,
+        verbose: args.general.verbose > 0,
+        color: args.general.color.into(),
+    };
+    outputs::check(&plan.outputs)?;
+    // More descriptors than the soft limit cost nothing until they are used.
+    let _ = limits::raise_soft_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::system("cannot start a runtime"))?;
+    let outcome = runtime.block_on(execute(plan, &thresholds, &view, Twist::None))?;
+    Ok(exit_of(&outcome.report))
+}
+
+/// Runs a plan that is already made and hands its result back: for `reproduce`.
+pub(crate) fn run_plan(plan: Plan, twist: Twist) -> Result<Outcome, RunError> {
+    let view = View {
+        quiet: true,
+        verbose: false,
+        color: Color::Never,
+    };
+    let _ = limits::raise_soft_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::system("cannot start a runtime"))?;
+    runtime.block_on(execute(plan, &[], &view, twist))
+}
+
+/// What came of a run.
+pub(crate) struct Outcome {
+    /// What the clients saw.
+    pub(crate) report: Report,
+    /// What the embedded gateway saw.
+    pub(crate) gateway: Option<clw_gateway::Summary>,
+}
+
+/// What `reproduce` does to a run that no flag does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twist {
+    /// Nothing.
+    None,
+    /// TLS to a gateway that speaks none.
+    Tls,
+    /// Leaves while sessions are up.
+    Leave,
+}
+
+/// What the eye sees of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) color: Color,
+}
+
+fn exit_of(report: &Report) -> Exit {
+    let unreachable = report.sessions.started > 0 && never_spoke(report);
+    let generator = !report.generator.errors.is_empty() || !report.generator.lost_workers.is_empty();
+    if report.interrupted {
+        Exit::Interrupted
+    } else if !report.passed {
+        Exit::Threshold
+    } else if unreachable || generator {
+        Exit::Failed
+    } else {
+        Exit::Done
+    }
+}
+
+/// No connection ever became a WebSocket: the target is not there, or is something else.
+fn never_spoke(report: &Report) -> bool {
+    let reached = |stage: &Stage| report.stages.get(stage.name()).copied().unwrap_or(0) > 0;
+    ![Stage::Challenge, Stage::Auth, Stage::Ready].iter().any(reached) && Stage::ALL.iter().any(reached)
+}
+
+async fn execute(
+    mut plan: Plan,
+    thresholds: &[Threshold],
+    view: &View,
+    twist: Twist,
+) -> Result<Outcome, RunError> {
+    let paint = Paint::for_stderr(view.color);
+    let asked = plan.clone();
+    let mut signals = Signals::new()?;
+    let addresses = resolve(&plan).await?;
+    let ips: Vec<_> = addresses.iter().flatten().map(SocketAddr::ip).collect();
+    let needs = Needs::of(&plan, &ips).map_err(|e| RunError::Limits(e.to_string()))?;
+    let assessment = limits::assess(&needs, &Facts::measure());
+    let mut warnings = plan.notes.clone();
+    for finding in &assessment.findings {
+        if finding.level == limits::Level::Stop {
+            return Err(RunError::Limits(finding.to_string()));
+        }
+        warnings.push(finding.to_string());
+        if !view.quiet {
+            eprintln!("clw-bench: {finding}");
+        }
+    }
+    plan.binds.clone_from(&assessment.sources);
+    plan.workers = Workers::Exactly(assessment.workers);
+    let embedded = match plan.wants_embedded() {
+        true => Some(Embedded::start(&mut plan, assessment.gateway_workers, view.verbose).await?),
+        false => None,
+    };
+    if twist == Twist::Tls {
+        for mix in &mut plan.mixes {
+            if let crate::plan::TargetPlan::At(target) = &mut mix.target {
+                target.tls = true;
+            }
+        }
+    }
+
+    let workers = assessment.workers;
+    let ahead = if workers > 1 {
+        Duration::from_millis(200) * workers
+    } else {
+        Duration::ZERO
+    };
+    let started = SystemTime::now() + ahead;
+    let mut sinks = Sinks::open(&plan, &asked, started).await?;
+    let mut crew = if workers == 1 {
+        let share = Share::new(plan.clone(), 0, started, sinks.wants_journal());
+        Crew::thread(move |commands, messages| share.run(commands, messages))
+            .map_err(RunError::system("cannot start a worker thread"))?
+    } else {
+        let mut shares = Vec::new();
+        for index in 0..workers {
+            let part = plan
+                .for_worker(index, workers)
+                .map_err(|e| RunError::Limits(e.to_string()))?;
+            shares.push(Share::new(part, index, started, sinks.wants_journal()).to_line());
+        }
+        Crew::processes(shares)
+            .await
+            .map_err(RunError::system("cannot start worker processes"))?
+    };
+
+    let mut run = Run {
+        aggregate: Aggregate::default(),
+        lost: Vec::new(),
+        lost_sessions: 0,
+        stops: 0,
+    };
+    let planned = plan.schedule().ok().and_then(|s| s.share(plan.shard).planned());
+    let facts = |run: &Run, interrupted: bool| RunFacts {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: rfc3339(started),
+        interrupted,
+        plan: serde_json::to_value(&asked).unwrap_or_default(),
+        planned,
+        workers: u64::from(workers),
+        lost_workers: run.lost.clone(),
+        lost_sessions: run.lost_sessions,
+        warnings: warnings.clone(),
+    };
+    let mut progress = Progress::new(view.quiet);
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count = 0u32;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => {
+                run.stops += 1;
+                progress.clear();
+                if run.stops == 1 {
+                    eprintln!("clw-bench: logging out of all sessions; once more to leave at once");
+                    crew.tell(Command::Drain).await;
+                } else {
+                    crew.tell(Command::Leave).await;
+                }
+            }
+            told = crew.next() => match told {
+                Some(Told::Message(Message::Snapshot(snapshot))) => run.aggregate.absorb(*snapshot),
+                Some(Told::Message(Message::Session(record))) => sinks.session(record)?,
+                Some(Told::Message(Message::Done)) => {}
+                Some(Told::Gone(number, how)) => run.gone(number, how),
+                None => break,
+            },
+            _ = ticks.tick() => {
+                let snapshot = run.aggregate.snapshot("run");
+                progress.show(&snapshot, planned);
+                if twist == Twist::Leave && snapshot.gauges.ready > 0 {
+                    crew.tell(Command::Leave).await;
+                }
+                sinks.interval(&snapshot)?;
+                count += 1;
+                if count.is_multiple_of(CHECKPOINT_EVERY) {
+                    sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate))?;
+                }
+            }
+        }
+    }
+    progress.clear();
+    let last = run.aggregate.snapshot("run");
+    sinks.interval(&last)?;
+    let interrupted = run.stops > 0;
+    let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
+    report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
+    report.passed = report.thresholds.iter().all(|t| t.passed);
+    if report.sessions.started > 0 && never_spoke(&report) {
+        report.warnings.push(format!(
+            "not one connection became a WebSocket: is {} the gateway's address?",
+            report.target.url
+        ));
+    }
+    let mut gateway = None;
+    if let Some(embedded) = embedded {
+        match embedded.stop().await {
+            Ok(summary) => gateway = Some(summary),
+            Err(lost) => report.warnings.push(lost),
+        }
+    }
+    sinks.finish(&report, interrupted)?;
+    if !view.quiet {
+        let text = outputs::summary(&report, &asked, paint);
+        eprint!("{text}");
+    }
+    Ok(Outcome { report, gateway })
+}
+
+/// What a run has come to so far.
+struct Run {
+    aggregate: Aggregate,
+    lost: Vec<String>,
+    lost_sessions: u64,
+    stops: u32,
+}
+
+impl Run {
+    fn gone(&mut self, number: usize, how: Option<String>) {
+        if let Some(how) = how {
+            self.lost_sessions += self.aggregate.lose(&share::source_name(number));
+            self.lost.push(format!(
+                "worker {number}: {how}; what it had counted until its last second is kept"
+            ));
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, RunError> {
+        let system = || RunError::system("cannot listen for signals");
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(system())?,
+            terminate: signal(SignalKind::terminate()).map_err(system())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The live line on standard error, if that is a terminal.
+struct Progress {
+    on: bool,
+    before: Option<clw_core::snapshot::Snapshot>,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        Self {
+            on: !quiet && std::io::stderr().is_terminal(),
+            before: None,
+        }
+    }
+
+    fn show(&mut self, snapshot: &clw_core::snapshot::Snapshot, planned: Option<u64>) {
+        if self.on {
+            let line =
+                crate::output::progress::line(snapshot, self.before.as_ref(), planned, terminal_width() - 1);
+            eprint!("\r\x1b[K{line}");
+            self.before = Some(clw_core::snapshot::Snapshot {
+                interval: std::collections::BTreeMap::new(),
+                ..snapshot.clone()
+            });
+        }
+    }
+
+    fn clear(&self) {
+        if self.on {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// Columns of the terminal on standard error; 80 where there is none.
+pub(crate) fn terminal_width() -> usize {
+    terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0).max(20))
+}
+
+/// The addresses of each mix's target; the word of the owner is asked for again where a name resolves to a public one.
+async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
+    let mut all = Vec::new();
+    for mix in &plan.mixes {
+        let crate::plan::TargetPlan::At(target) = &mix.target else {
+            all.push(Vec::new());
+            continue;
+        };
+        let found = share::lookup(target).await?;
+        for address in &found {
+            check_address(&target.host, address.ip(), plan.allow_remote)?;
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+fn rfc3339(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stamp = humantime::format_rfc3339_millis(UNIX_EPOCH + since);
+    stamp.to_string()
+}

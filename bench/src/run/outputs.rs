@@ -1,0 +1,172 @@
+//! Everything that a run writes.
+
+use super::RunError;
+use crate::output::file::{self, WriteError};
+use crate::output::hdr::HdrLog;
+use crate::output::journal::Journal;
+use crate::output::paint::Paint;
+use crate::output::{csv, text};
+use crate::plan::{Destination, Outputs, Plan};
+use crate::telemetry::{Endpoint, Telemetry};
+use clw_core::journal::{Header, SCHEMA, SessionRecord};
+use clw_core::report::Report;
+use clw_core::snapshot::Snapshot;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Open outputs.
+pub(super) struct Sinks {
+    json: Option<PathBuf>,
+    csv: Option<(BufWriter<Box<dyn Write>>, PathBuf)>,
+    hdr: Option<(HdrLog<BufWriter<Box<dyn Write>>>, PathBuf)>,
+    journal: Option<Journal>,
+    telemetry: Option<Telemetry>,
+}
+
+fn path_of(destination: &Destination) -> PathBuf {
+    match destination {
+        Destination::Stdout => PathBuf::from("-"),
+        Destination::File(path) => path.clone(),
+    }
+}
+
+/// Whether all files can be written: better to know before the run.
+pub(super) fn check(outputs: &Outputs) -> Result<(), WriteError> {
+    for destination in [&outputs.json, &outputs.csv, &outputs.hdr, &outputs.journal]
+        .into_iter()
+        .flatten()
+    {
+        file::check_writable(&path_of(destination))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<BufWriter<Box<dyn Write>>, WriteError> {
+    let out: Box<dyn Write> = if path == Path::new("-") {
+        Box::new(io::stdout())
+    } else {
+        Box::new(File::create(path).map_err(|e| WriteError::new(path, e))?)
+    };
+    Ok(BufWriter::new(out))
+}
+
+/// A reader that has left is no error.
+fn tolerate(result: io::Result<()>, path: &Path) -> Result<(), WriteError> {
+    match result {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(WriteError::new(path, e)),
+        _ => Ok(()),
+    }
+}
+
+impl Sinks {
+    pub(super) async fn open(plan: &Plan, asked: &Plan, started: SystemTime) -> Result<Self, RunError> {
+        let outputs = &plan.outputs;
+        let csv = match outputs.csv.as_ref().map(path_of) {
+            Some(path) => {
+                let mut out = open(&path)?;
+                tolerate(writeln!(out, "{}", csv::HEADER), &path)?;
+                Some((out, path))
+            }
+            None => None,
+        };
+        let hdr = match outputs.hdr.as_ref().map(path_of) {
+            Some(path) => Some((HdrLog::new(open(&path)?, started), path)),
+            None => None,
+        };
+        let journal = match outputs.journal.as_ref().map(path_of) {
+            Some(path) => {
+                let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let header = Header {
+                    schema: SCHEMA.to_owned(),
+                    tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+                    started_at: super::rfc3339(started),
+                    started_unix_us: clw_core::time::micros(since),
+                    plan: serde_json::to_value(asked).unwrap_or_default(),
+                };
+                Some(Journal::create(&path, header)?)
+            }
+            None => None,
+        };
+        let telemetry = match &outputs.telemetry {
+            Some(to) => {
+                let endpoint = Endpoint::parse(&to.to_string());
+                let serve = Telemetry::serve(&endpoint).await;
+                let telemetry = serve.map_err(RunError::system("cannot serve --telemetry"))?;
+                eprintln!("clw-bench: telemetry at {}", telemetry.address);
+                Some(telemetry)
+            }
+            None => None,
+        };
+        Ok(Self {
+            json: outputs.json.as_ref().map(path_of),
+            csv,
+            hdr,
+            journal,
+            telemetry,
+        })
+    }
+
+    pub(super) fn wants_journal(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    pub(super) fn session(&mut self, record: Box<SessionRecord>) -> Result<(), RunError> {
+        if let Some(journal) = &mut self.journal {
+            journal.session(record)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn interval(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
+        if let Some((out, path)) = &mut self.csv {
+            tolerate(csv::write_row(out, snapshot).and_then(|()| out.flush()), path)?;
+        }
+        if let Some((log, path)) = &mut self.hdr {
+            tolerate(log.write(snapshot), path)?;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.snapshot(snapshot)?;
+        }
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.publish(snapshot.to_line());
+        }
+        Ok(())
+    }
+
+    /// The result so far, in case the end never comes. Not to standard output, which cannot be taken back.
+    pub(super) fn checkpoint(&self, report: &Report) -> Result<(), RunError> {
+        match &self.json {
+            Some(path) if path != Path::new("-") => Ok(file::write_whole(path, &to_json(report))?),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn finish(self, report: &Report, interrupted: bool) -> Result<(), RunError> {
+        if let Some(journal) = self.journal {
+            journal.finish(interrupted)?;
+        }
+        if let Some(path) = &self.json {
+            file::write_whole(path, &to_json(report))?;
+        }
+        Ok(())
+    }
+}
+
+/// A result as it stands in a file.
+pub(crate) fn to_json(report: &Report) -> String {
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+/// The summary for the terminal.
+pub(super) fn summary(report: &Report, asked: &Plan, paint: Paint) -> String {
+    let lines = |verdict| crate::explain::lines(verdict);
+    text::render(
+        report,
+        &crate::plan::headline(asked),
+        &lines,
+        paint,
+        super::terminal_width(),
+    )
+}

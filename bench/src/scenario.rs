@@ -1,1 +1,0 @@
-//! Scenario files (TOML): stages, mixes, calls, thresholds.
