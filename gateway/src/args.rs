@@ -2,7 +2,9 @@
 
 use crate::config::{Config, Mode};
 use crate::fault::{FAULTS, FaultPlan, FaultSpec};
-use crate::workers;
+use crate::limits::raise_descriptor_limit;
+use crate::process::{self, Output};
+use crate::worker::worker_main;
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use clw_core::Dialect;
 use clw_core::secret::Secret;
@@ -16,9 +18,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// An embedded gateway for authenticated WebSocket sessions, with faults on demand.
+///
+/// What was typed; [`Config`] is what it means.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "clw-gateway", version, after_long_help = faults_help())]
-struct Args {
+#[command(
+    name = "clw-gateway",
+    version,
+    about = "An embedded gateway for authenticated WebSocket sessions, with faults on demand",
+    long_about = None,
+    after_long_help = faults_help()
+)]
+struct LowArgs {
     /// Where to listen; port 0 picks one
     #[arg(
         long,
@@ -30,12 +40,18 @@ struct Args {
     /// What to speak
     #[arg(long, value_enum, default_value_t = DialectArg::Openclaw, help_heading = "Server")]
     dialect: DialectArg,
-    /// Worker processes; 0 takes one for each core
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Server")]
+    /// Processes that share the port (each may hold as many sessions as `ulimit -n`), or auto: one for each core
+    #[arg(long, value_name = "N|auto", value_parser = workers, default_value = "1", help_heading = "Server")]
     workers: u32,
     /// TLS with a certificate made for the occasion
-    #[arg(long, help_heading = "Server")]
+    #[arg(long, conflicts_with = "tls_cert", help_heading = "Server")]
     tls_self_signed: bool,
+    /// TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "F", requires = "tls_key", help_heading = "Server")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "F", requires = "tls_cert", help_heading = "Server")]
+    tls_key: Option<PathBuf>,
 
     /// Shared token; without token and password everybody comes in
     #[arg(
@@ -73,8 +89,16 @@ struct Args {
     /// Period of the server's pings; 0 sends none
     #[arg(long, value_name = "T", value_parser = duration, default_value = "25s", help_heading = "Timers")]
     ping: Duration,
+    /// Most that is kept for a client that does not read, in bytes; then 1008 "slow consumer"
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 52_428_800,
+        help_heading = "Server"
+    )]
+    max_buffered: usize,
     /// Answer connect with a hello-ok as large as the real one (14 kB)
-    #[arg(long, help_heading = "Timers")]
+    #[arg(long, help_heading = "Server")]
     realistic_hello: bool,
 
     /// What goes wrong: NAME[=VALUE][:SHARE%][@MOMENT[+DELAY]], repeatable (--help lists the names)
@@ -117,6 +141,9 @@ struct Args {
     as_worker: bool,
 }
 
+/// More processes than that are a typing error.
+const MAX_WORKERS: u32 = 256;
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DialectArg {
     Openclaw,
@@ -127,6 +154,18 @@ enum ModeArg {
     Open,
     Stock,
     Strict,
+}
+
+/// 0: one for each core.
+fn workers(text: &str) -> Result<u32, String> {
+    match text {
+        "auto" => Ok(0),
+        _ => text
+            .parse()
+            .ok()
+            .filter(|workers| *workers <= MAX_WORKERS)
+            .ok_or_else(|| format!("accepted are auto and 1 to {MAX_WORKERS}")),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, UnitError> {
@@ -140,27 +179,30 @@ fn faults_help() -> String {
             .to_owned();
     for fault in FAULTS {
         let name = format!("{}{}", fault.name, fault.value);
+        let only = fault.only.map(|only| format!(" [{only}]")).unwrap_or_default();
         // Writing to a String cannot fail.
-        let _ = writeln!(help, "  {name:<26} {}", fault.says);
+        let _ = writeln!(help, "  {name:<26} {}{only}", fault.says);
     }
-    help += "  any verdict's name         the fault that causes it, e.g. clw-server-restart:10%@ready+5s\n\n\
+    help += "  a verdict's name           the fault that causes it, e.g. clw-server-restart:10%@ready+5s\n\n\
              Example: clw-gateway --token test --fault rst:5%@ready+10s --fault challenge-delay=2s:1%\n\
              Signals: SIGTERM and SIGINT close every session as the dialect does and print a summary; SIGUSR2 announces a \
              restart.";
     help
 }
 
-/// Runs the command line `args` (the first is the program's name). `reexec` are the arguments that make this executable a
-/// gateway again, for worker processes.
+/// Runs the command line `args` (the first is the program's name). `reexec` are the arguments with which this executable
+/// becomes a gateway again, for worker processes; none for clw-gateway itself.
 pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = match Args::try_parse_from(&args) {
+    let parsed = match LowArgs::try_parse_from(args) {
         Ok(parsed) => parsed,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if parsed.as_worker {
+        return worker_main();
+    }
     if let Some(what) = &parsed.generate {
         return generate(what);
     }
@@ -176,23 +218,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCod
         n => n,
     };
     raise_descriptor_limit();
-    if parsed.leave_with_input && !parsed.as_worker {
-        workers::leave_with_input();
+    if parsed.leave_with_input {
+        process::leave_with_input();
     }
-    let output = workers::Output {
-        json: parsed.json.clone(),
+    let command = [reexec, &["--as-worker"]].concat();
+    let output = Output {
+        json: parsed.json,
         quiet: parsed.quiet,
-        scheme: if config.tls { "wss" } else { "ws" },
     };
-    let result = if parsed.as_worker {
-        workers::work(config)
-    } else if workers == 1 {
-        workers::single(config, &output)
-    } else {
-        let own: Vec<OsString> = args.into_iter().skip(1).collect();
-        workers::many(config, workers, reexec, &own, &output)
-    };
-    match result {
+    match process::run(config, workers, &command, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("clw-gateway: {error}");
@@ -201,7 +235,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCod
     }
 }
 
-fn config(args: &Args) -> Result<Config, String> {
+fn config(args: &LowArgs) -> Result<Config, String> {
     let dialect = match args.dialect {
         DialectArg::Openclaw => Dialect::Openclaw,
     };
@@ -234,14 +268,17 @@ fn config(args: &Args) -> Result<Config, String> {
         handshake_timeout: args.handshake_timeout,
         tick: args.tick,
         ping: args.ping,
+        max_buffered_bytes: args.max_buffered,
         realistic_hello: args.realistic_hello,
         faults,
         seed: args.seed,
         log: args.log.clone(),
         verbose: args.verbose,
-        tls: args.tls_self_signed,
+        tls: args.tls_self_signed || args.tls_cert.is_some(),
+        tls_files: args.tls_cert.clone().zip(args.tls_key.clone()),
         keep_endings: args.endings,
-        share_port: args.as_worker,
+        share_port: false,
+        worker: (0, 1),
     })
 }
 
@@ -256,7 +293,7 @@ fn read_token(path: &Path) -> Result<String, String> {
 }
 
 fn generate(what: &str) -> ExitCode {
-    let mut command = Args::command();
+    let mut command = LowArgs::command();
     let mut out = Vec::new();
     if what == "man" {
         let _ = clap_mangen::Man::new(command).render(&mut out);
@@ -275,22 +312,14 @@ fn generate(what: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// As many descriptors as the hard limit allows.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_flag_has_a_heading() {
-        Args::command().debug_assert();
-        for arg in Args::command().get_arguments() {
+        LowArgs::command().debug_assert();
+        for arg in LowArgs::command().get_arguments() {
             let own = matches!(arg.get_id().as_str(), "help" | "version");
             assert!(own || arg.get_help_heading().is_some(), "{}", arg.get_id());
         }
@@ -298,7 +327,7 @@ mod tests {
 
     #[test]
     fn help_lists_every_fault() {
-        let help = Args::command().render_long_help().to_string();
+        let help = LowArgs::command().render_long_help().to_string();
         for fault in FAULTS {
             assert!(help.contains(fault.says), "{}", fault.name);
         }

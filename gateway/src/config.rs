@@ -3,12 +3,13 @@
 use crate::fault::FaultSpec;
 use clw_core::Dialect;
 use clw_core::secret::Secret;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How hard a gateway is to get into.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// No connection budget, no penalty for failed logins.
     #[default]
@@ -19,16 +20,18 @@ pub enum Mode {
     Strict,
 }
 
-/// Everything a gateway is told, defaults filled in.
-#[derive(Clone, Debug)]
+/// Everything a gateway is told, defaults filled in. What is serialised of it holds no secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Config {
     /// Where it listens; port 0 picks one.
     pub listen: SocketAddr,
     /// What it speaks.
     pub dialect: Dialect,
     /// Shared token.
+    #[serde(skip)]
     pub token: Option<Secret>,
     /// Shared password.
+    #[serde(skip)]
     pub password: Option<Secret>,
     /// Limits.
     pub mode: Mode,
@@ -38,8 +41,10 @@ pub struct Config {
     pub handshake_timeout: Option<Duration>,
     /// Period of ticks.
     pub tick: Duration,
-    /// Period of the server's ws pings.
+    /// Period of the server's ws pings; zero sends none.
     pub ping: Duration,
+    /// Most that is kept for a client that does not read, bytes.
+    pub max_buffered_bytes: usize,
     /// hello-ok as large as the real one's.
     pub realistic_hello: bool,
     /// What goes wrong.
@@ -50,12 +55,16 @@ pub struct Config {
     pub log: Option<PathBuf>,
     /// Log to standard error as well.
     pub verbose: bool,
-    /// TLS with a self-signed certificate.
+    /// TLS, with a self-signed certificate unless `tls_files` names one.
     pub tls: bool,
+    /// PEM files of the certificate chain and its key.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
     /// Keep endings one by one.
     pub keep_endings: bool,
     /// Other processes listen on the same port.
     pub share_port: bool,
+    /// Which of how many workers this is: their faults differ, and together repeat with the seed.
+    pub worker: (u32, u32),
 }
 
 impl Default for Config {
@@ -70,14 +79,64 @@ impl Default for Config {
             handshake_timeout: None,
             tick: Duration::from_secs(30),
             ping: Duration::from_secs(25),
+            max_buffered_bytes: 52_428_800,
             realistic_hello: false,
             faults: Vec::new(),
             seed: 0,
             log: None,
             verbose: false,
             tls: false,
+            tls_files: None,
             keep_endings: false,
             share_port: false,
+            worker: (0, 1),
         }
+    }
+}
+
+/// A configuration on its way to a worker process, secrets included: for a pipe between the two and nothing else.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ConfigOnPipe {
+    config: Config,
+    token: Option<String>,
+    password: Option<String>,
+}
+
+impl ConfigOnPipe {
+    pub(crate) fn new(config: Config) -> Self {
+        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+        Self {
+            token: exposed(&config.token),
+            password: exposed(&config.password),
+            config,
+        }
+    }
+
+    pub(crate) fn into_config(self) -> Config {
+        Config {
+            token: self.token.map(Secret::new),
+            password: self.password.map(Secret::new),
+            ..self.config
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serialised_configuration_holds_no_secret_but_the_pipes_form_does() {
+        let config = Config {
+            token: Some(Secret::new("test-token")),
+            faults: FaultSpec::parse("rst:5%@ready+1s", Dialect::Openclaw).unwrap(),
+            ..Config::default()
+        };
+        let shown = serde_json::to_string(&config).unwrap() + &format!("{config:?}");
+        assert!(!shown.contains("test-token"));
+        let piped = serde_json::to_string(&ConfigOnPipe::new(config.clone())).unwrap();
+        let back: ConfigOnPipe = serde_json::from_str(&piped).unwrap();
+        let back = back.into_config();
+        assert_eq!((back.token, back.faults), (config.token, config.faults));
     }
 }

@@ -1,125 +1,66 @@
-//! One accepted connection: socket, state machine, faults.
+//! One accepted connection: the socket around its state machine.
 
-use crate::fault::{Action, FaultSpec, Kind, Moment};
-use crate::serve::Shared;
-use crate::summary::EndingRecord;
+use crate::door::decide;
+use crate::ending;
+use crate::fault::{FaultSpec, Kind};
+use crate::misdeeds::Misdeeds;
+use crate::shared::{Ending, Shared, clear};
+use crate::spoken::Spoken;
+use crate::stream::Stream;
 use clw_core::Stage;
-use clw_core::openclaw::{CLOSE_AUTH_CHANGED, ForcedRefusal, Server, SessionOptions, Timing, error_code};
-use clw_core::session::{Admission, Finish, Rejection, ServerConnection, ServerEvent, Stop};
+use clw_core::session::{Finish, ServerConnection, ServerEvent};
 use clw_core::time::{Instant, earliest};
-use clw_core::verdict::{EndingKind, Observation, Side, classify};
+use clw_core::verdict::{EndingKind, Side};
 use clw_core::ws::UpgradeRequest;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
+use tokio::time::Sleep;
 
-/// Kept for a client that does not read; past it the client is too slow (the real gateway's `maxBufferedBytes`).
-const MAX_UNSENT_BYTES: usize = 50 * 1024 * 1024;
+/// What is queued when a connection ends may take so long to go.
+const DRAIN: Duration = Duration::from_secs(1);
+/// Reads of what nobody wants any more, before the socket is closed: unread bytes would turn FIN into RST.
+const DISCARDED_READS: usize = 16;
+/// A TLS record that holds a handshake begins so, whatever the version.
+const TLS_HANDSHAKE: u8 = 0x16;
 
-/// A connection's transport.
-pub(crate) enum Stream {
-    /// TCP.
-    Plain(TcpStream),
-    /// TLS over TCP.
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-        }
-    }
-}
-
-/// A fault of this connection that happens at a moment.
-struct Due {
-    action: Action,
-    moment: Moment,
-    delay: Duration,
-    at: Option<Instant>,
-}
-
-struct Connection {
-    machine: ServerConnection<Server>,
-    stream: Stream,
+pub(crate) struct Connection {
+    pub(crate) machine: ServerConnection<Spoken>,
+    pub(crate) stream: Stream,
+    pub(crate) misdeeds: Option<Box<Misdeeds>>,
+    peer: SocketAddr,
+    accepted: Instant,
     unsent: Vec<u8>,
     sent: usize,
-    due: Vec<Due>,
-    /// Whether the peer's bytes are still wanted.
-    reads: bool,
-    /// The server told the client to go, for this reason: its own observation must say so.
+    /// No byte has come yet.
+    is_fresh: bool,
     in_budget: bool,
-    logged_in: bool,
-    stop_seen: bool,
+    is_ready: bool,
+    finish: Option<Finish>,
+    drain_until: Option<Instant>,
 }
 
-/// Serves one accepted socket until it is over.
+/// Serves one accepted connection until it is over.
 pub(crate) async fn serve(shared: Rc<Shared>, stream: Stream, peer: SocketAddr, faults: Vec<FaultSpec>) {
-    let accepted = shared.now();
-    let mut connection = Connection::new(&shared, stream, peer, accepted, faults);
-    let sleep = tokio::time::sleep_until(shared.at(accepted));
-    let stopped = shared.stop.notified();
-    tokio::pin!(sleep, stopped);
-    connection.reach(Moment::Accept, accepted);
+    let mut connection = Connection::new(&shared, stream, peer, Misdeeds::new(faults));
+    let mut sleep = pin!(tokio::time::sleep_until(shared.at(connection.accepted)));
+    let mut stopped = pin!(shared.stop.notified());
     poll_fn(|cx| {
-        if !connection.stop_seen && stopped.as_mut().poll(cx).is_ready() {
-            connection.stop_seen = true;
-            connection.stop(&shared, cx);
+        if stopped.as_mut().poll(cx).is_ready() {
+            stopped.set(shared.stop.notified());
+            // Registers for the next word: a cut after a stop.
+            let _ = stopped.as_mut().poll(cx);
+            connection.end(&shared, cx);
         }
-        loop {
-            match connection.poll(&shared, cx) {
-                Poll::Ready(()) => return Poll::Ready(()),
-                Poll::Pending => {
-                    let Some(at) = connection.deadline() else {
-                        return Poll::Pending;
-                    };
-                    let now = shared.now();
-                    if at <= now {
-                        connection.timer(&shared, now, cx);
-                        continue;
-                    }
-                    let at = shared.at(at);
-                    if sleep.deadline() != at {
-                        sleep.as_mut().reset(at);
-                    }
-                    if sleep.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-            }
-        }
+        connection.poll(&shared, cx, sleep.as_mut())
     })
     .await;
-    connection.finish(&shared, peer);
+    connection.finish(&shared);
 }
 
 impl Connection {
@@ -127,232 +68,226 @@ impl Connection {
         shared: &Rc<Shared>,
         stream: Stream,
         peer: SocketAddr,
-        now: Instant,
-        faults: Vec<FaultSpec>,
+        mut misdeeds: Option<Box<Misdeeds>>,
     ) -> Self {
-        let mut due = Vec::new();
-        let mut rules = Vec::new();
-        for fault in faults {
-            match fault.kind {
-                Kind::At(action) => {
-                    due.push(Due {
-                        action,
-                        moment: fault.moment,
-                        delay: fault.delay,
-                        at: None,
-                    });
-                }
-                Kind::Garbage => {
-                    let (action, moment) = (Action::NotHttp, Moment::Accept);
-                    due.push(Due {
-                        action,
-                        moment,
-                        delay: fault.delay,
-                        at: None,
-                    });
-                }
-                kind => rules.push(kind),
-            }
-        }
-        let cut_at_auth = due.iter().any(|d| d.moment == Moment::Auth);
-        let handshake = rules.iter().find_map(|k| match k {
-            Kind::HandshakeTimeout(t) => Some(*t),
+        let now = shared.now();
+        let rules = misdeeds.as_ref().map(|m| m.rules.clone()).unwrap_or_default();
+        let is_cut_at_auth = misdeeds.as_ref().is_some_and(|m| m.is_cut_at_auth());
+        let config = if rules.contains(&Kind::PingStop) {
+            shared.pingless_config.clone()
+        } else {
+            shared.server_config.clone()
+        };
+        let handshake = rules.iter().find_map(|rule| match rule {
+            Kind::HandshakeTimeout(timeout) => Some(*timeout),
             _ => None,
         });
-        let admit = {
-            let shared = shared.clone();
-            let rules = rules.clone();
-            move |_now: Instant, request: &UpgradeRequest| decide(&shared, &rules, request, peer, cut_at_auth)
-        };
-        let mut machine = ServerConnection::accept(now, shared.server_config.clone(), Box::new(admit));
-        if let Some(timeout) = handshake {
-            machine.set_handshake_timeout(Some(timeout));
+        let door = shared.clone();
+        let admit =
+            move |_: Instant, request: &UpgradeRequest| decide(&door, &rules, request, peer, is_cut_at_auth);
+        let mut machine = ServerConnection::accept(now, config, Box::new(admit));
+        if handshake.is_some() {
+            machine.set_handshake_timeout(handshake);
+        }
+        if let Some(misdeeds) = &mut misdeeds {
+            misdeeds.entered(Stage::Tcp, now);
+        }
+        if matches!(stream, Stream::Tls(_)) {
+            // Its handshake is done; the stage tells how far a connection came.
+            machine.tls_started(&mut shared.outbox.borrow_mut());
+            shared.outbox.borrow_mut().clear();
         }
         Self {
             machine,
             stream,
+            misdeeds,
+            peer,
+            accepted: now,
             unsent: Vec::new(),
             sent: 0,
-            due,
-            reads: true,
+            is_fresh: true,
             in_budget: false,
-            logged_in: false,
-            stop_seen: false,
+            is_ready: false,
+            finish: None,
+            drain_until: None,
+        }
+    }
+
+    /// Does what is due and possible now; ready when the connection is over.
+    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<()> {
+        loop {
+            let now = shared.now();
+            let deadline = self.deadline();
+            if deadline.is_some_and(|at| at <= now) {
+                self.timer(shared, now, cx);
+            }
+            if self.transfer(shared, cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let Some(at) = self.deadline() else {
+                return Poll::Pending;
+            };
+            let at = shared.at(at);
+            if sleep.deadline() != at {
+                sleep.as_mut().reset(at);
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        earliest(
-            self.machine.deadline(),
-            self.due.iter().filter_map(|d| d.at).min(),
-        )
+        if self.drain_until.is_some() {
+            return self.drain_until;
+        }
+        let due = self.misdeeds.as_ref().and_then(|misdeeds| misdeeds.deadline());
+        earliest(self.machine.deadline(), due)
     }
 
-    /// A moment has come: faults that wait for it get their instants.
-    fn reach(&mut self, moment: Moment, now: Instant) {
-        for due in self
-            .due
-            .iter_mut()
-            .filter(|d| d.moment == moment && d.at.is_none())
-        {
-            due.at = Some(now + due.delay);
+    fn timer(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        self.misbehave(shared, now, cx);
+        if self.machine.deadline().is_some_and(|at| at <= now) {
+            self.machine.timer(now, &mut shared.outbox.borrow_mut());
+            self.settle(shared, now, cx);
         }
     }
 
     /// Reads and writes what the socket allows.
-    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
+    fn transfer(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if self.machine.is_ended() {
-                return Poll::Ready(());
+                return self.drain(shared, cx);
+            }
+            if self.misdeeds.as_ref().is_some_and(|m| m.silent.is_some()) {
+                return Poll::Pending;
             }
             if self.flush(cx).is_err() {
-                self.machine
-                    .end_of_stream(shared.now(), EndingKind::Rst, Side::Client);
-                return Poll::Ready(());
-            }
-            if !self.reads {
-                return Poll::Pending;
+                self.ended(shared, EndingKind::Rst);
+                continue;
             }
             let mut scratch = shared.scratch.borrow_mut();
             let mut buf = ReadBuf::new(&mut scratch);
             match self.stream.poll_read(cx, &mut buf) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if buf.filled().is_empty() => {
-                    self.machine
-                        .end_of_stream(shared.now(), EndingKind::Fin, Side::Client);
-                    return Poll::Ready(());
-                }
-                Poll::Ready(Ok(())) => {
-                    let now = shared.now();
-                    self.machine
-                        .receive(now, buf.filled_mut(), &mut shared.outbox.borrow_mut());
-                    drop(scratch);
-                    self.settle(shared, now, cx);
-                }
-                Poll::Ready(Err(error)) => {
-                    let ending = match error.kind() {
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => self.ended(shared, EndingKind::Fin),
+                Poll::Ready(Ok(())) => self.received(shared, buf.filled_mut(), cx),
+                Poll::Ready(Err(error)) => self.ended(
+                    shared,
+                    match error.kind() {
                         io::ErrorKind::TimedOut => EndingKind::Silent,
+                        // TLS without a close_notify is a FIN all the same.
                         io::ErrorKind::UnexpectedEof => EndingKind::Fin,
                         _ => EndingKind::Rst,
-                    };
-                    self.machine.end_of_stream(shared.now(), ending, Side::Client);
-                    return Poll::Ready(());
-                }
+                    },
+                ),
             }
         }
     }
 
-    fn timer(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
-        while let Some(at) = self.due.iter().position(|d| d.at.is_some_and(|at| at <= now)) {
-            let due = self.due.remove(at);
-            self.act(shared, &due.action, now);
-            self.settle(shared, now, cx);
-            if self.machine.is_ended() {
+    fn received(&mut self, shared: &Shared, mut bytes: &mut [u8], cx: &mut Context<'_>) {
+        let now = shared.now();
+        if std::mem::take(&mut self.is_fresh) {
+            if bytes.first() == Some(&TLS_HANDSHAKE) && matches!(self.stream, Stream::Plain(_)) {
+                self.tls_on_plain_port(shared, now, cx);
                 return;
             }
+            if let Some(misdeeds) = &self.misdeeds {
+                let garbage = misdeeds.has(&Kind::Garbage);
+                // The first byte alone: the request has come and is not answered yet.
+                let (first, rest) = bytes.split_at_mut(1);
+                self.machine.receive(now, first, &mut shared.outbox.borrow_mut());
+                self.settle(shared, now, cx);
+                if garbage {
+                    self.answer_garbage(shared, now, cx);
+                }
+                self.misbehave(shared, now, cx);
+                bytes = rest;
+            }
         }
-        self.machine.timer(now, &mut shared.outbox.borrow_mut());
+        if self.machine.is_ended() {
+            return;
+        }
+        self.machine.receive(now, bytes, &mut shared.outbox.borrow_mut());
         self.settle(shared, now, cx);
     }
 
-    fn stop(&mut self, shared: &Shared, cx: &mut Context<'_>) {
-        let now = shared.now();
-        self.machine
-            .stop(now, shared.stop_kind.get(), &mut shared.outbox.borrow_mut());
-        self.settle(shared, now, cx);
-    }
-
-    /// Does a fault.
-    fn act(&mut self, shared: &Shared, action: &Action, now: Instant) {
+    /// A client that speaks TLS to a port that does not: HTTP is all it can be told.
+    fn tls_on_plain_port(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
         let mut out = shared.outbox.borrow_mut();
-        let machine = &mut self.machine;
-        match action {
-            Action::Rst => machine.close_transport(now, Finish::Rst, &mut out),
-            Action::Fin => machine.close_transport(now, Finish::Fin, &mut out),
-            Action::HalfClose => {
-                let _ = nix::sys::socket::shutdown(
-                    std::os::fd::AsRawFd::as_raw_fd(self.stream.tcp()),
-                    nix::sys::socket::Shutdown::Write,
-                );
-                machine.set_mute(true);
-            }
-            Action::Silence => {
-                machine.set_mute(true);
-                self.reads = false;
-            }
-            Action::Close(code, reason) => machine.send_close(now, Some(*code), reason, &mut out),
-            Action::NotHttp => {
-                machine.send_raw(b"SSH-2.0-OpenSSH_9.2\r\n", &mut out);
-                machine.close_transport(now, Finish::Fin, &mut out);
-            }
-            Action::Malformed => machine.send_raw(&[0x8B, 0x00], &mut out),
-            Action::BadUtf8 => machine.send_raw(&[0x81, 0x02, 0xC3, 0x28], &mut out),
-            Action::Oversized(bytes) => {
-                let mut frame = vec![0x82, 127];
-                frame.extend_from_slice(&bytes.to_be_bytes());
-                machine.send_raw(&frame, &mut out);
-            }
-            Action::TickStall => {
-                machine.with_dialect(now, &mut out, |server, _| server.set_ticks(now, false));
-            }
-            Action::PongLoss => machine.set_pong(false),
-            // What a busy loop does to everybody.
-            Action::Stall(length) => std::thread::sleep(*length),
-            Action::Restart => machine.stop(now, Stop::Restart { expected_ms: 1500 }, &mut out),
-            Action::Revoke => {
-                let (code, reason) = CLOSE_AUTH_CHANGED;
-                machine.send_close(now, Some(code), reason, &mut out);
-            }
-            Action::SlowConsumer => machine.slow_consumer(now, &mut out),
-            Action::Mute => {
-                machine.with_dialect(now, &mut out, |server, _| server.set_answers_requests(false));
-            }
+        self.machine.tls_started(&mut out);
+        let tells = !self.misdeeds.as_ref().is_some_and(|m| m.has(&Kind::TlsClose));
+        if tells {
+            let answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            self.machine.send_raw(answer, &mut out);
         }
+        drop(out);
+        self.settle(shared, now, cx);
+        let what = if tells {
+            "a TLS client hello on a port without TLS"
+        } else {
+            "closed when the TLS handshake began (fault plan)"
+        };
+        self.machine.tls_failed(now, what.to_owned());
     }
 
     /// Takes over what the machine wants done.
-    fn settle(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
+    pub(crate) fn settle(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
         let mut out = shared.outbox.borrow_mut();
-        let mut moments = Vec::new();
         for event in out.events.drain(..) {
             match event {
-                ServerEvent::Reached(stage) => match stage {
-                    Stage::Upgrade => moments.push(Moment::Upgrade),
-                    Stage::Challenge => {
-                        self.in_budget = true;
-                        moments.push(Moment::Challenge);
-                    }
-                    Stage::Auth => moments.push(Moment::Auth),
-                    Stage::Ready => {
-                        self.logged_in = true;
-                        shared.became_ready();
-                        moments.push(Moment::Ready);
-                    }
-                    Stage::Tcp | Stage::Tls => {}
-                },
-                ServerEvent::Log(line) => shared.log.line(&format!("[ws] {line}")),
+                ServerEvent::Reached(stage) => self.entered(shared, stage, now),
+                ServerEvent::Log(line) => self.log(shared, &line),
                 ServerEvent::Refused { .. }
                 | ServerEvent::Served
                 | ServerEvent::Heartbeat
                 | ServerEvent::Refreshed => {}
             }
         }
+        self.finish = self.finish.or(out.finish);
         let failed = !out.bytes.is_empty() && self.send(&out.bytes, cx).is_err();
-        let finish = out.finish;
-        out.clear();
-        drop(out);
-        for moment in moments {
-            self.reach(moment, now);
-        }
-        if finish == Some(Finish::Rst) {
-            let _ = self.stream.tcp().set_zero_linger();
-        } else if self.unsent.len() - self.sent > MAX_UNSENT_BYTES {
-            self.machine.slow_consumer(now, &mut shared.outbox.borrow_mut());
-            shared.outbox.borrow_mut().clear();
-        }
+        clear(&mut out);
         if failed && !self.machine.is_ended() {
             self.machine.end_of_stream(now, EndingKind::Rst, Side::Client);
         }
+        if self.unsent.len() - self.sent > shared.max_buffered_bytes && !self.machine.is_ended() {
+            self.machine.slow_consumer(now, &mut out);
+            // The close frame has to wait behind what the client does not read.
+            self.unsent.extend_from_slice(&out.bytes);
+            clear(&mut out);
+        }
+    }
+
+    fn entered(&mut self, shared: &Shared, stage: Stage, now: Instant) {
+        match stage {
+            Stage::Challenge => self.in_budget = true,
+            Stage::Ready => {
+                self.is_ready = true;
+                if std::mem::take(&mut self.in_budget) {
+                    shared.leave_budget(self.peer);
+                }
+                shared.became_ready();
+            }
+            Stage::Tcp | Stage::Tls | Stage::Upgrade | Stage::Auth => {}
+        }
+        if let Some(misdeeds) = &mut self.misdeeds {
+            misdeeds.entered(stage, now);
+        }
+    }
+
+    /// The dialect's line for the log, with the addresses that only the socket's owner knows.
+    fn log(&self, shared: &Shared, line: &str) {
+        if !shared.log.is_on() {
+            return;
+        }
+        let at = format!("peer={}->{} remote={}", self.peer, shared.address, self.peer.ip());
+        shared.log.line(match line.split_once(" client=") {
+            Some((head, tail)) => format!("[ws] {head} {at} client={tail}"),
+            None => format!("[ws] {line} {at}"),
+        });
     }
 
     fn send(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
@@ -387,158 +322,80 @@ impl Connection {
         Ok(())
     }
 
-    /// Counts and logs the end.
-    fn finish(mut self, shared: &Shared, peer: SocketAddr) {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        let _ = self.flush(&mut cx);
-        let _ = self.stream.poll_shutdown(&mut cx);
+    /// The peer ended the transport.
+    fn ended(&mut self, shared: &Shared, kind: EndingKind) {
+        self.machine.end_of_stream(shared.now(), kind, Side::Client);
+    }
+
+    /// The gateway ends.
+    fn end(&mut self, shared: &Shared, cx: &mut Context<'_>) {
         let now = shared.now();
-        if self.in_budget && !self.logged_in {
-            shared.left_before_ready(peer);
+        let mut out = shared.outbox.borrow_mut();
+        match shared.ending.get() {
+            Ending::Told(stop) => self.machine.stop(now, stop, &mut out),
+            Ending::Cut => {
+                self.machine.close_transport(now, Finish::Fin, &mut out);
+                self.drain_until = Some(now);
+            }
         }
-        shared.closed(self.logged_in);
+        drop(out);
+        self.settle(shared, now, cx);
+    }
+
+    /// The machine is done; what it wrote last still has to go.
+    fn drain(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<()> {
+        if self.finish == Some(Finish::Rst) {
+            self.stream.close_with_rst();
+            return Poll::Ready(());
+        }
+        let now = shared.now();
+        let until = *self.drain_until.get_or_insert(now + DRAIN);
+        let sent = self.flush(cx);
+        if sent.is_ok() && !self.unsent.is_empty() && now < until {
+            return Poll::Pending;
+        }
+        let mut scratch = shared.scratch.borrow_mut();
+        for _ in 0..DISCARDED_READS {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match self.stream.poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                _ => break,
+            }
+        }
+        self.stream.shut_writing();
+        Poll::Ready(())
+    }
+
+    /// Counts and logs the end; the socket is closed with it.
+    fn finish(self, shared: &Shared) {
+        if self.in_budget {
+            shared.leave_budget(self.peer);
+        }
         if self.machine.is_http_only() {
+            shared.closed(self.is_ready, None);
             return;
         }
-        let seen = self.machine.observation(now);
-        let judgement = classify(&seen);
-        log_end(shared, &self.machine, &seen, peer);
-        let record = EndingRecord {
-            peer: peer.to_string(),
-            verdict: judgement.verdict,
-            by: judgement.by,
-            stage: seen.stage,
-            duration_ms: u64::try_from(seen.duration.as_millis()).unwrap_or(u64::MAX),
-        };
-        shared.summary.borrow_mut().ended(record, shared.keep_endings);
-    }
-}
-
-/// Decides on an upgrade by the connection's faults and the budget.
-fn decide(
-    shared: &Shared,
-    rules: &[Kind],
-    request: &UpgradeRequest,
-    peer: SocketAddr,
-    cut_at_auth: bool,
-) -> Admission<Server> {
-    let mut options = SessionOptions {
-        address: peer.ip(),
-        ..SessionOptions::default()
-    };
-    for rule in rules {
-        match rule {
-            Kind::UpgradeStatus(status) => {
-                return Admission::Reject(Rejection {
-                    status: *status,
-                    body: "refused by the fault plan".to_owned(),
-                    retry_after: None,
-                });
-            }
-            Kind::Budget(limit) => {
-                if shared.before_ready(peer) >= *limit {
-                    return Admission::Reject(Rejection::over_budget());
-                }
-            }
-            Kind::ChallengeDelay(delay) => options.challenge = Timing::Delayed(*delay),
-            Kind::NoChallenge => options.challenge = Timing::Never,
-            Kind::HandshakeTimeout(_) => options.answer = Timing::Never,
-            Kind::Overload => options.refuse = Some(ForcedRefusal::Busy),
-            Kind::Unavailable => options.refuse = Some(ForcedRefusal::Starting),
-            Kind::RateLimit => options.refuse = Some(ForcedRefusal::Code(error_code::AUTH_RATE_LIMITED)),
-            Kind::Pairing => options.refuse = Some(ForcedRefusal::Code(error_code::PAIRING_REQUIRED)),
-            Kind::AuthFailed => options.refuse = Some(ForcedRefusal::Code(error_code::AUTH_TOKEN_MISMATCH)),
-            Kind::VersionMismatch => {
-                options.refuse = Some(ForcedRefusal::Code(error_code::PROTOCOL_MISMATCH));
-            }
-            Kind::Garbage
-            | Kind::TokenExpire(_)
-            | Kind::RefuseRefresh
-            | Kind::TlsClose
-            | Kind::NotListening
-            | Kind::SynDrop
-            | Kind::At(_) => {}
+        let mut seen = self.machine.observation(shared.now());
+        if let Some(misdeeds) = &self.misdeeds {
+            misdeeds.confess(self.accepted, &mut seen);
         }
-    }
-    if cut_at_auth {
-        options.answer = Timing::Never;
-    }
-    if let Err(rejection) = shared.enter(peer) {
-        return Admission::Reject(rejection);
-    }
-    Admission::Accept(Server::new(shared.openclaw.clone(), request, options))
-}
-
-/// The end's line, as the real gateway writes it.
-fn log_end(shared: &Shared, machine: &ServerConnection<Server>, seen: &Observation, peer: SocketAddr) {
-    if !shared.log.is_on() {
-        return;
-    }
-    let local = shared.address;
-    let duration = seen.duration.as_millis();
-    let conn = machine
-        .dialect()
-        .map_or_else(|| "none".to_owned(), |server| server.conn_id().to_string());
-    let agent = machine
-        .request()
-        .and_then(|r| r.user_agent.clone())
-        .unwrap_or_else(|| "n/a".to_owned());
-    let code = seen
-        .close
-        .as_ref()
-        .and_then(|c| c.code)
-        .map_or("1006".to_owned(), |c| c.to_string());
-    let reason = seen
-        .close
-        .as_ref()
-        .map_or("", |c| c.reason.as_str())
-        .escape_debug()
-        .to_string();
-    let cause = classify(seen).verdict;
-    if seen.handshake_timed_out {
-        shared.log.line(&format!(
-            "[ws] handshake timeout conn={conn} peer={peer}->{local} remote={} phase={}",
-            peer.ip(),
-            seen.stage
-        ));
-    }
-    if seen.stage == Stage::Ready {
-        shared.log.line(&format!(
-            "[ws] \u{2192} close code={code} reason={reason} cause={cause} durationMs={duration} conn={conn} \
-             peer={peer}->{local}"
-        ));
-    } else {
-        shared.log.line(&format!(
-            "[ws] closed before connect conn={conn} peer={peer}->{local} remote={} fwd=n/a origin=n/a host={local} \
-             ua={agent} code={code} reason={reason} phase={} cause={cause} durationMs={duration} handshake=failed",
-            peer.ip(),
-            seen.stage
-        ));
+        let conn_id = self.machine.dialect().map(Spoken::conn_id);
+        let record = ending::record(shared, &seen, self.peer, conn_id, self.machine.request());
+        shared.closed(self.is_ready, Some(record));
     }
 }
 
-/// Counts a connection whose TLS handshake failed.
-pub(crate) fn tls_failed(shared: &Shared, peer: SocketAddr, error: &io::Error) {
-    let seen = Observation {
-        viewpoint: clw_core::verdict::Viewpoint::Server,
-        dialect: clw_core::Dialect::Openclaw,
-        stage: Stage::Tls,
-        tls_failure: Some(error.to_string()),
-        ending: EndingKind::Fin,
-        ended_by: Side::Client,
-        ..Observation::default()
-    };
-    let judgement = classify(&seen);
-    shared.closed(false);
-    shared
-        .log
-        .line(&format!("[gateway] tls handshake failed peer={peer}: {error}"));
-    let record = EndingRecord {
-        peer: peer.to_string(),
-        verdict: judgement.verdict,
-        by: judgement.by,
-        stage: seen.stage,
-        duration_ms: 0,
-    };
-    shared.summary.borrow_mut().ended(record, shared.keep_endings);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the kernel's socket and tokio's registration a session stays far below 3 KiB.
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(
+            size_of::<Connection>() <= 1024,
+            "{} bytes",
+            size_of::<Connection>()
+        );
+    }
 }

@@ -16,7 +16,11 @@ pub struct Summary {
     pub accepted: u64,
     /// Clients accepted (hello-ok).
     pub ready: u64,
-    /// Most connections at once.
+    /// Connections open now.
+    pub open: u64,
+    /// Sessions ready now.
+    pub ready_now: u64,
+    /// Most connections at once (of several workers: the sum of each one's most).
     pub peak_open: u64,
     /// Endings by verdict.
     pub verdicts: BTreeMap<String, u64>,
@@ -42,12 +46,24 @@ pub struct EndingRecord {
     pub stage: Stage,
     /// From accept to the end.
     pub duration_ms: u64,
+    /// Close code of the first close frame, whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_code: Option<u16>,
 }
 
 impl Summary {
+    /// How many sessions ended with this verdict.
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(verdict.name()).copied().unwrap_or(0)
+    }
+
     /// Counts an ending.
     pub(crate) fn ended(&mut self, record: EndingRecord, keep: bool) {
-        *self.verdicts.entry(record.verdict.name().to_owned()).or_default() += 1;
+        // Looked up first: names need an allocation only the first time.
+        match self.verdicts.get_mut(record.verdict.name()) {
+            Some(count) => *count += 1,
+            None => drop(self.verdicts.insert(record.verdict.name().to_owned(), 1)),
+        }
         if keep && self.endings.len() < MAX_RECORDS {
             self.endings.push(record);
         }
@@ -57,13 +73,16 @@ impl Summary {
     pub(crate) fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.ready += other.ready;
+        self.open += other.open;
+        self.ready_now += other.ready_now;
         self.peak_open += other.peak_open;
         self.accept_errors += other.accept_errors;
         for (verdict, count) in other.verdicts {
             *self.verdicts.entry(verdict).or_default() += count;
         }
         self.lost_workers.extend(other.lost_workers);
-        self.endings.extend(other.endings);
+        let room = MAX_RECORDS.saturating_sub(self.endings.len());
+        self.endings.extend(other.endings.into_iter().take(room));
     }
 }
 
@@ -86,9 +105,57 @@ impl std::fmt::Display for Summary {
                 self.accept_errors
             )?;
         }
+        if self.open > 0 {
+            writeln!(f, "{:>9}  still open", self.open)?;
+        }
         for lost in &self.lost_workers {
-            writeln!(f, "a worker was lost: {lost}")?;
+            writeln!(f, "lost: {lost}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(verdict: Verdict) -> EndingRecord {
+        EndingRecord {
+            peer: "127.0.0.1:1".parse().unwrap(),
+            verdict,
+            by: Side::Client,
+            stage: Stage::Ready,
+            duration_ms: 5,
+            close_code: None,
+        }
+    }
+
+    #[test]
+    fn workers_add_up() {
+        let mut a = Summary::default();
+        a.ended(record(Verdict::Ok), true);
+        a.ended(record(Verdict::Ok), false);
+        let mut b = Summary {
+            accepted: 3,
+            lost_workers: vec!["worker 1".to_owned()],
+            ..Summary::default()
+        };
+        b.ended(record(Verdict::ServerRestart), true);
+        a.add(b);
+        assert_eq!((a.count(Verdict::Ok), a.count(Verdict::ServerRestart)), (2, 1));
+        assert_eq!((a.endings.len(), a.accepted), (2, 3));
+        let shown = a.to_string();
+        assert!(
+            shown.contains("2  ok") && shown.contains("lost: worker 1"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_summary_survives_the_pipe_between_processes() {
+        let mut summary = Summary::default();
+        summary.ended(record(Verdict::SlowConsumer), true);
+        let line = serde_json::to_string(&summary).unwrap();
+        assert_eq!(serde_json::from_str::<Summary>(&line).unwrap(), summary);
     }
 }

@@ -2,10 +2,14 @@
 
 mod kind;
 mod plan;
+mod plan_file;
 mod setup;
 mod spec;
+mod table;
 
-pub use kind::{Action, FAULTS, FaultInfo, Kind};
-pub use plan::{FaultPlan, PlanFileError};
+pub use kind::{Action, Kind};
+pub use plan::FaultPlan;
+pub use plan_file::PlanFileError;
 pub use setup::{ClientSetup, Setup, fault_for, reproducible};
 pub use spec::{FaultSpec, Moment, SpecError};
+pub use table::{FAULTS, FaultInfo};

@@ -45,10 +45,7 @@ pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
         delay: soon,
         ..FaultSpec::new(Kind::At(action))
     };
-    let early = |kind| FaultSpec {
-        moment: Moment::Accept,
-        ..FaultSpec::new(kind)
-    };
+    let early = FaultSpec::new;
     let (fault, client) = match verdict {
         Verdict::ConnRefused => (Some(early(Kind::NotListening)), Plain),
         Verdict::ConnTimeout => (Some(early(Kind::SynDrop)), ShortTimeout),

@@ -1,20 +1,22 @@
 //! `NAME[=VALUE][:SHARE%][@MOMENT[+DELAY]]`.
 
-use super::kind::{FAULTS, Kind};
+use super::kind::Kind;
 use super::setup::fault_for;
+use super::table::{FAULTS, FaultInfo, usual_moment};
 use clw_core::Dialect;
 use clw_core::threshold::distance;
 use clw_core::units::{parse_duration, parse_share};
 use clw_core::verdict::Verdict;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
 
 /// A point in a session's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Moment {
-    /// TCP is there.
+    /// The transport is there (with TLS: its handshake is done).
     Accept,
-    /// The upgrade was asked for.
+    /// The first bytes of the upgrade request have come; it is not answered.
     Upgrade,
     /// 101 and, where there is one, the challenge were sent.
     Challenge,
@@ -35,7 +37,7 @@ impl Moment {
 }
 
 /// One fault of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultSpec {
     /// What.
     pub kind: Kind,
@@ -90,6 +92,36 @@ pub enum SpecError {
         /// As written.
         moment: String,
     },
+    /// The moment of a fault that has none.
+    #[error("fault `{name}` has its own time: leave out `@{moment}`")]
+    NoMoment {
+        /// Which fault.
+        name: String,
+        /// As written.
+        moment: String,
+    },
+    /// Frames before the upgrade.
+    #[error("fault `{name}` needs a WebSocket, which is there from @challenge on, not at `@{moment}`")]
+    TooEarly {
+        /// Which fault.
+        name: String,
+        /// As written.
+        moment: String,
+    },
+    /// A fault of another dialect.
+    #[error("fault `{name}` is one of dialect {only}")]
+    OtherDialect {
+        /// Which fault.
+        name: String,
+        /// The dialect that has it.
+        only: Dialect,
+    },
+    /// A share of something that all sessions have in common.
+    #[error("fault `{name}` concerns the port and so all sessions: leave out the share")]
+    Global {
+        /// Which fault.
+        name: String,
+    },
     /// A verdict that this dialect's gateway cannot cause by itself.
     #[error("no fault of this gateway causes `{verdict}` with dialect {dialect}")]
     NotHere {
@@ -104,9 +136,9 @@ impl FaultSpec {
     /// A fault for all sessions, at its usual moment.
     pub fn new(kind: Kind) -> Self {
         Self {
+            moment: usual_moment(&kind),
             kind,
             share: 1.0,
-            moment: Moment::Ready,
             delay: Duration::ZERO,
             from: Duration::ZERO,
             until: None,
@@ -115,8 +147,9 @@ impl FaultSpec {
 
     /// Reads a specification. A verdict's name means the faults that cause it, which may be several.
     pub fn parse(text: &str, dialect: Dialect) -> Result<Vec<Self>, SpecError> {
-        let (rest, moment_text) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
-        let (rest, share_text) = rest.split_once(':').map_or((rest, None), |(a, b)| (a, Some(b)));
+        // From the right: a close reason may hold both signs.
+        let (rest, moment_text) = split_last(text, '@');
+        let (rest, share_text) = split_last(rest, ':');
         let (name, value) = rest.split_once('=').map_or((rest, ""), |(a, b)| (a, b));
         let mut specs = if let Some(verdict) = Verdict::from_name(name) {
             let setup = fault_for(verdict, dialect).filter(|s| !s.faults.is_empty());
@@ -127,34 +160,68 @@ impl FaultSpec {
                 })?
                 .faults
         } else {
-            vec![Self::named(name, value)?]
+            vec![Self::named(name, value, dialect)?]
         };
-        for spec in &mut specs {
-            if let Some(share) = share_text {
-                spec.share = parse_share(share).map_err(|e| SpecError::Share {
-                    name: name.to_owned(),
-                    cause: e.to_string(),
-                })?;
+        if let Some(share) = share_text {
+            let share = parse_share(share).map_err(|e| SpecError::Share {
+                name: name.to_owned(),
+                cause: e.to_string(),
+            })?;
+            for spec in &mut specs {
+                spec.set_share(name, share)?;
             }
-            if let Some(moment) = moment_text {
-                let fail = || SpecError::Moment {
-                    name: name.to_owned(),
-                    moment: moment.to_owned(),
-                };
-                let (at, delay) = moment
-                    .split_once('+')
-                    .map_or((moment, None), |(a, b)| (a, Some(b)));
-                spec.moment = Moment::NAMES.iter().find(|(n, _)| *n == at).ok_or_else(fail)?.1;
-                spec.delay = delay
-                    .map_or(Ok(Duration::ZERO), parse_duration)
-                    .map_err(|_| fail())?;
-            }
+        }
+        if let Some(moment) = moment_text {
+            Self::set_moments(&mut specs, name, moment)?;
         }
         Ok(specs)
     }
 
-    fn named(name: &str, value: &str) -> Result<Self, SpecError> {
-        let Some(info) = FAULTS.iter().find(|f| f.name == name) else {
+    pub(super) fn set_share(&mut self, name: &str, share: f64) -> Result<(), SpecError> {
+        if self.kind.is_global() && share < 1.0 {
+            return Err(SpecError::Global {
+                name: name.to_owned(),
+            });
+        }
+        self.share = share;
+        Ok(())
+    }
+
+    /// Of several faults (a verdict's) those that have a moment take it, and keep their distance to each other.
+    fn set_moments(specs: &mut [Self], name: &str, text: &str) -> Result<(), SpecError> {
+        let (name, written) = (name.to_owned(), text.to_owned());
+        if !specs.iter().any(|spec| spec.kind.has_moment()) {
+            return Err(SpecError::NoMoment {
+                name,
+                moment: written,
+            });
+        }
+        let (at, delay) = text.split_once('+').map_or((text, None), |(a, b)| (a, Some(b)));
+        let found = Moment::NAMES.iter().find(|(n, _)| *n == at);
+        let delay = delay.map_or(Ok(Duration::ZERO), parse_duration);
+        let (Some((_, moment)), Ok(delay)) = (found, delay) else {
+            return Err(SpecError::Moment {
+                name,
+                moment: written,
+            });
+        };
+        let several = specs.len() > 1;
+        for spec in specs {
+            let Kind::At(action) = &spec.kind else { continue };
+            if *moment < Moment::Challenge && action.needs_websocket() {
+                return Err(SpecError::TooEarly {
+                    name,
+                    moment: written,
+                });
+            }
+            spec.moment = *moment;
+            spec.delay = delay + if several { spec.delay } else { Duration::ZERO };
+        }
+        Ok(())
+    }
+
+    fn named(name: &str, value: &str, dialect: Dialect) -> Result<Self, SpecError> {
+        let Some(info) = FaultInfo::named(name) else {
             let near = FAULTS
                 .iter()
                 .map(|f| (distance(f.name, name), f.name))
@@ -165,26 +232,31 @@ impl FaultSpec {
                 near: near.map(|(_, n)| n),
             });
         };
-        let wrong = || SpecError::Value {
+        if let Some(only) = info.only.filter(|only| *only != dialect) {
+            return Err(SpecError::OtherDialect {
+                name: name.to_owned(),
+                only,
+            });
+        }
+        let kind = info.read(value).ok_or_else(|| SpecError::Value {
             name: name.to_owned(),
             value: value.to_owned(),
             expected: info.value,
-        };
-        if info.value.is_empty() != value.is_empty() {
-            return Err(wrong());
-        }
-        let kind = (info.read)(value).ok_or_else(wrong)?;
-        Ok(Self {
-            moment: info.moment.unwrap_or(Moment::Accept),
-            ..Self::new(kind)
-        })
+        })?;
+        Ok(Self::new(kind))
     }
+}
+
+fn split_last(text: &str, at: char) -> (&str, Option<&str>) {
+    text.rsplit_once(at)
+        .map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::kind::Action;
     use super::*;
+    use proptest::prelude::*;
 
     fn one(text: &str) -> FaultSpec {
         let mut specs = FaultSpec::parse(text, Dialect::Openclaw).unwrap();
@@ -205,7 +277,25 @@ mod tests {
             one("close=1011/oops@auth").kind,
             Kind::At(Action::Close(1011, "oops".into()))
         );
+        assert_eq!(
+            one("close=4000/a: b@c:10%@ready").kind,
+            Kind::At(Action::Close(4000, "a: b@c".into()))
+        );
         assert_eq!(one("fin@challenge").moment, Moment::Challenge);
+        assert_eq!(
+            one("clw-server-restart:10%@auth+5s").delay,
+            Duration::from_secs(5)
+        );
+    }
+
+    #[test]
+    fn the_faults_of_one_verdict_move_together() {
+        let usual = FaultSpec::parse("clw-prompt-disconnected", Dialect::Openclaw).unwrap();
+        let later = FaultSpec::parse("clw-prompt-disconnected@ready+3s", Dialect::Openclaw).unwrap();
+        assert_eq!(usual.len(), later.len());
+        for (usual, later) in usual.iter().zip(&later) {
+            assert_eq!(later.delay, usual.delay + Duration::from_secs(3));
+        }
     }
 
     #[test]
@@ -217,6 +307,11 @@ mod tests {
         assert!(says("rst=1").contains("will not do"));
         assert!(says("rst:200%").contains("share"));
         assert!(says("rst@never").contains("@accept"));
+        assert!(says("rst@ready+soon").contains("+DELAY"));
+        assert!(says("budget=1@ready").contains("leave out `@ready`"));
+        assert!(says("close=1011@upgrade").contains("from @challenge on"));
+        assert!(says("token-expire=5s").contains("dialect clw"));
+        assert!(says("syn-drop:10%").contains("all sessions"));
         assert!(says("clw-session-replaced").contains("clw-session-replaced"));
     }
 
@@ -225,16 +320,31 @@ mod tests {
         for info in FAULTS {
             let value = match info.value {
                 "" => "",
-                "=T" => "=2s",
+                "=T" | "=T[/EVERY]" => "=2s",
                 "=N" | "=BYTES" => "=5",
+                "=CODE[/REASON]" => "=1000",
                 _ => "=503",
             };
-            let value = if info.name == "close" { "=1000" } else { value };
+            let dialect = info.only.unwrap_or(Dialect::Clw);
             assert!(
-                FaultSpec::parse(&format!("{}{value}", info.name), Dialect::Clw).is_ok(),
+                FaultSpec::parse(&format!("{}{value}", info.name), dialect).is_ok(),
                 "{}",
                 info.name
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([a-z-]{0,12}|rst|close)(=[0-9a-z/]{0,6})?(:[0-9.%-]{0,5})?(@[a-z+0-9]{0,8})?") {
+            let _ = FaultSpec::parse(&text, Dialect::Openclaw);
+        }
+
+        #[test]
+        fn share_and_delay_come_out_as_written(percent in 0u32..=100, delay_ms in 0u64..1_000_000) {
+            let spec = one(&format!("fin:{percent}%@auth+{delay_ms}ms"));
+            prop_assert!((spec.share - f64::from(percent) / 100.0).abs() < 1e-9);
+            prop_assert_eq!(spec.delay, Duration::from_millis(delay_ms));
         }
     }
 }

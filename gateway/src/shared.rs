@@ -1,0 +1,227 @@
+//! What all connections of a gateway's thread share; everything stays on that thread.
+
+use crate::config::{Config, Mode};
+use crate::error::StartError;
+use crate::log::Log;
+use crate::summary::{EndingRecord, Summary};
+use clw_core::Dialect;
+use clw_core::openclaw::{Authority, AuthorityConfig, FailurePolicy, Gateway, GatewayConfig, PreauthBudget};
+use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
+use clw_core::time::Instant;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
+
+/// One read takes at most this; bytes wait in a connection only when a frame is cut.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// What the outbox may keep between two sessions' turns; a large answer's buffer is given back.
+const OUTBOX_KEEPS_BYTES: usize = 1024 * 1024;
+
+pub(crate) struct Shared {
+    origin: tokio::time::Instant,
+    pub(crate) address: SocketAddr,
+    pub(crate) dialect: Dialect,
+    pub(crate) server_config: Arc<ServerConfig>,
+    /// The same without the server's pings.
+    pub(crate) pingless_config: Arc<ServerConfig>,
+    pub(crate) openclaw: Arc<Gateway>,
+    pub(crate) scratch: RefCell<Vec<u8>>,
+    pub(crate) outbox: RefCell<Outbox<ServerEvent>>,
+    pub(crate) log: Log,
+    pub(crate) max_buffered_bytes: usize,
+    /// Told to all connections: look at `ending`.
+    pub(crate) stop: Notify,
+    pub(crate) ending: Cell<Ending>,
+    summary: RefCell<Summary>,
+    keep_endings: bool,
+    budget: RefCell<PreauthBudget>,
+    before_ready: Cell<u32>,
+    stalls: RefCell<HashSet<(Duration, Option<Duration>)>>,
+}
+
+/// How all connections are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// In the dialect's words.
+    Told(Stop),
+    /// Without a word: their time is over.
+    Cut,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, StartError> {
+        let log = Log::open(config.log.as_deref(), config.verbose).map_err(|cause| StartError::Log {
+            path: config.log.clone().unwrap_or_default(),
+            cause,
+        })?;
+        let budget = config.preauth_budget.unwrap_or(match config.mode {
+            Mode::Open => 0,
+            Mode::Stock | Mode::Strict => PreauthBudget::DEFAULT,
+        });
+        let server_config = server_config(config);
+        let pingless_config = ServerConfig {
+            ping_every: None,
+            ..server_config.clone()
+        };
+        Ok(Self {
+            origin: tokio::time::Instant::now(),
+            address,
+            dialect: config.dialect,
+            server_config: Arc::new(server_config),
+            pingless_config: Arc::new(pingless_config),
+            openclaw: Arc::new(openclaw(config)),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
+            outbox: RefCell::new(Outbox::server()),
+            log,
+            max_buffered_bytes: config.max_buffered_bytes,
+            stop: Notify::new(),
+            ending: Cell::new(Ending::Told(Stop::Stop)),
+            summary: RefCell::default(),
+            keep_endings: config.keep_endings,
+            budget: RefCell::new(PreauthBudget::new(budget)),
+            before_ready: Cell::new(0),
+            stalls: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        Instant::ORIGIN + self.origin.elapsed()
+    }
+
+    /// The same instant on the runtime's clock.
+    pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
+        self.origin + Duration::from_micros(instant.as_micros())
+    }
+
+    pub(crate) fn enter_budget(&self, peer: SocketAddr) -> Result<(), Rejection> {
+        self.budget.borrow_mut().enter(peer.ip())
+    }
+
+    pub(crate) fn leave_budget(&self, peer: SocketAddr) {
+        self.budget.borrow_mut().leave(peer.ip());
+    }
+
+    /// Sockets that are open and not ready, the asking one left out.
+    pub(crate) fn others_before_ready(&self) -> u32 {
+        self.before_ready.get().saturating_sub(1)
+    }
+
+    pub(crate) fn opened(&self) {
+        self.before_ready.set(self.before_ready.get() + 1);
+        let mut summary = self.summary.borrow_mut();
+        summary.accepted += 1;
+        summary.open += 1;
+        summary.peak_open = summary.peak_open.max(summary.open);
+    }
+
+    pub(crate) fn became_ready(&self) {
+        self.before_ready.set(self.before_ready.get().saturating_sub(1));
+        let mut summary = self.summary.borrow_mut();
+        summary.ready += 1;
+        summary.ready_now += 1;
+    }
+
+    /// A connection is over; without a record it was no session (a health probe).
+    pub(crate) fn closed(&self, was_ready: bool, record: Option<EndingRecord>) {
+        let mut summary = self.summary.borrow_mut();
+        summary.open = summary.open.saturating_sub(1);
+        if was_ready {
+            summary.ready_now = summary.ready_now.saturating_sub(1);
+        } else {
+            self.before_ready.set(self.before_ready.get().saturating_sub(1));
+        }
+        if let Some(record) = record {
+            summary.ended(record, self.keep_endings);
+        }
+    }
+
+    pub(crate) fn accept_failed(&self) {
+        self.summary.borrow_mut().accept_errors += 1;
+    }
+
+    pub(crate) fn open(&self) -> u64 {
+        self.summary.borrow().open
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary.borrow().clone()
+    }
+
+    /// Tells all connections to end.
+    pub(crate) fn end_all(&self, ending: Ending) {
+        self.ending.set(ending);
+        self.stop.notify_waiters();
+    }
+
+    /// The event loop stands still: each stall of the plan once, and again and again if it has a period.
+    pub(crate) fn stall(&self, length: Duration, every: Option<Duration>) {
+        if !self.stalls.borrow_mut().insert((length, every)) {
+            return;
+        }
+        self.log.line(format!("[gateway] stalls for {length:?}"));
+        // Blocking the thread is the fault itself.
+        std::thread::sleep(length);
+        if let Some(every) = every {
+            tokio::task::spawn_local(async move {
+                loop {
+                    tokio::time::sleep(every).await;
+                    std::thread::sleep(length);
+                }
+            });
+        }
+    }
+}
+
+/// Empties the outbox for the next session.
+pub(crate) fn clear(out: &mut Outbox<ServerEvent>) {
+    out.clear();
+    out.bytes.shrink_to(OUTBOX_KEEPS_BYTES);
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    let defaults = match config.dialect {
+        Dialect::Clw => ServerConfig::clw(),
+        _ => ServerConfig::openclaw(),
+    };
+    ServerConfig {
+        handshake_timeout: config.handshake_timeout.or(defaults.handshake_timeout),
+        head_timeout: config.handshake_timeout.unwrap_or(defaults.head_timeout),
+        ping_every: defaults
+            .ping_every
+            .map(|_| config.ping)
+            .filter(|every| !every.is_zero()),
+        ..defaults
+    }
+}
+
+fn openclaw(config: &Config) -> Gateway {
+    // Workers of one gateway must not give out the same ids.
+    let seed = config
+        .seed
+        .wrapping_add(u64::from(config.worker.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let authority = Authority::new(AuthorityConfig {
+        token: config.token.clone(),
+        password: config.password.clone(),
+        auto_approve_local: config.mode != Mode::Strict,
+        failures: match config.mode {
+            Mode::Open => FailurePolicy::Open,
+            Mode::Stock => FailurePolicy::Penalty,
+            Mode::Strict => FailurePolicy::LockOut,
+        },
+        seed,
+        ..AuthorityConfig::default()
+    });
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let settings = GatewayConfig {
+        epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(0),
+        started: Instant::ORIGIN,
+        tick_interval: config.tick,
+        realistic_hello: config.realistic_hello,
+        max_buffered_bytes: config.max_buffered_bytes as u64,
+        ..GatewayConfig::default()
+    };
+    Gateway::new(settings, authority)
+}

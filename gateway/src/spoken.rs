@@ -1,0 +1,97 @@
+//! The dialect that a connection speaks, one type for all of them.
+
+use clw_core::Dialect;
+use clw_core::openclaw;
+use clw_core::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};
+use clw_core::time::Instant;
+use clw_core::verdict::{CloseFrame, Observation};
+
+/// The server's side of one session, in its dialect. An enum instead of a box: an idle session is one allocation less.
+pub(crate) enum Spoken {
+    Openclaw(openclaw::Server),
+}
+
+impl Spoken {
+    /// What the log calls `conn=`.
+    pub(crate) fn conn_id(&self) -> String {
+        match self {
+            Self::Openclaw(server) => server.conn_id().to_string(),
+        }
+    }
+
+    /// No ticks from now on.
+    pub(crate) fn stop_ticks(&mut self, now: Instant) {
+        match self {
+            Self::Openclaw(server) => server.set_ticks(now, false),
+        }
+    }
+
+    /// Requests stay unanswered from now on.
+    pub(crate) fn stop_answering(&mut self) {
+        match self {
+            Self::Openclaw(server) => server.set_answers_requests(false),
+        }
+    }
+
+    /// Withdraws the session's authority, in the dialect's words.
+    pub(crate) fn revoke(out: &mut Outbox<ServerEvent>) {
+        let (code, reason) = openclaw::CLOSE_AUTH_CHANGED;
+        out.close(Some(code), reason);
+    }
+}
+
+impl ServerDialect for Spoken {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Openclaw(server) => server.dialect(),
+        }
+    }
+
+    fn upgraded(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        match self {
+            Self::Openclaw(server) => server.upgraded(now, out),
+        }
+    }
+
+    fn message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<ServerEvent>) {
+        match self {
+            Self::Openclaw(server) => server.message(now, message, out),
+        }
+    }
+
+    fn peer_closed(&mut self, now: Instant, frame: &CloseFrame) {
+        match self {
+            Self::Openclaw(server) => server.peer_closed(now, frame),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Openclaw(server) => server.deadline(),
+        }
+    }
+
+    fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        match self {
+            Self::Openclaw(server) => server.timer(now, out),
+        }
+    }
+
+    fn stop(&mut self, now: Instant, stop: Stop, out: &mut Outbox<ServerEvent>) {
+        match self {
+            Self::Openclaw(server) => server.stop(now, stop, out),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Openclaw(server) => server.is_ready(),
+        }
+    }
+
+    fn observe(&self, now: Instant, observation: &mut Observation) {
+        match self {
+            Self::Openclaw(server) => server.observe(now, observation),
+        }
+    }
+}
