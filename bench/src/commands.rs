@@ -22,15 +22,12 @@ pub(crate) fn explain(args: &ExplainArgs) -> Ended {
         return Ok(Exit::Done);
     };
     let usage = |e: dictionary::UnknownTopic| (Exit::Usage, e.to_string());
-    match &args.json {
-        Some(to) => {
-            let value = dictionary::to_json(topic).map_err(usage)?;
-            file::write_whole(Path::new(to), &format!("{value:#}\n")).map_err(failed)?;
-        }
-        None => {
-            let text = dictionary::render(topic, run::terminal_width()).map_err(usage)?;
-            file::print(&text).map_err(failed)?;
-        }
+    if let Some(to) = &args.json {
+        let value = dictionary::to_json(topic).map_err(usage)?;
+        file::write_whole(Path::new(to), &format!("{value:#}\n")).map_err(failed)?;
+    } else {
+        let text = dictionary::render(topic, run::terminal_width()).map_err(usage)?;
+        file::print(&text).map_err(failed)?;
     }
     Ok(Exit::Done)
 }
@@ -39,18 +36,15 @@ pub(crate) fn compare(args: &CompareArgs) -> Ended {
     let a = joining::read(&args.before).map_err(failed)?;
     let b = joining::read(&args.after).map_err(failed)?;
     let changes = comparison::compare(&a, &b);
-    match &args.json {
-        Some(to) => {
-            let text = serde_json::to_string_pretty(&changes).map_err(failed)? + "\n";
-            file::write_whole(Path::new(to), &text).map_err(failed)?;
-        }
-        None => {
-            let (a, b) = (
-                args.before.display().to_string(),
-                args.after.display().to_string(),
-            );
-            file::print(&comparison::render(&changes, &a, &b)).map_err(failed)?;
-        }
+    if let Some(to) = &args.json {
+        let text = serde_json::to_string_pretty(&changes).map_err(failed)? + "\n";
+        file::write_whole(Path::new(to), &text).map_err(failed)?;
+    } else {
+        let (a, b) = (
+            args.before.display().to_string(),
+            args.after.display().to_string(),
+        );
+        file::print(&comparison::render(&changes, &a, &b)).map_err(failed)?;
     }
     Ok(Exit::Done)
 }

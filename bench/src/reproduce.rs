@@ -107,7 +107,7 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
         line.extend(["--fault", verdict.name()]);
     }
     let (extra, twist): (&[&str], _) = match setup.client {
-        ClientSetup::Plain => (&["--hold", "1s"], Twist::None),
+        ClientSetup::Plain | ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
         ClientSetup::WithCall => (&["--hold", "2s", "--call", "health=100ms"], Twist::None),
         ClientSetup::QuickHeartbeat => (
             &[
@@ -120,7 +120,6 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
             ],
             Twist::None,
         ),
-        ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
         ClientSetup::Tls => (&["--hold", "1s"], Twist::Tls),
         ClientSetup::LeftOpen => (&["--hold", "1h"], Twist::Leave),
         ClientSetup::ShortTimeout => (&["--timeout", "500ms"], Twist::None),
