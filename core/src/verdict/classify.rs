@@ -34,8 +34,8 @@ impl Found {
 
 type Rule = fn(&Facts<'_>) -> Option<Found>;
 
-/// The rules, in the order of the dictionary. The last one always holds.
-const RULES: [(Verdict, Rule); Verdict::COUNT] = [
+/// The rules, in the order of the dictionary. Where none holds, the session is `incomplete`.
+const RULES: [(Verdict, Rule); Verdict::COUNT - 1] = [
     (Verdict::ConnRefused, before_ready::conn_refused),
     (Verdict::ConnTimeout, before_ready::conn_timeout),
     (Verdict::TlsFailed, before_ready::tls_failed),
@@ -62,25 +62,19 @@ const RULES: [(Verdict, Rule); Verdict::COUNT] = [
     (Verdict::AuthDisconnected, ending::auth_disconnected),
     (Verdict::Ok, ending::graceful),
     (Verdict::Open, ending::open),
-    (Verdict::Incomplete, ending::incomplete),
 ];
 
 /// Names the ending of a session. Total: any observation has a verdict.
 pub fn classify(seen: &Observation) -> Judgement {
     let facts = Facts::of(seen);
-    for (verdict, rule) in RULES {
-        if let Some(found) = rule(&facts) {
-            return Judgement {
-                verdict,
-                confidence: found.confidence.clamp(0.0, 1.0),
-                by: found.by,
-            };
-        }
-    }
+    let (verdict, found) = RULES
+        .iter()
+        .find_map(|&(verdict, rule)| rule(&facts).map(|found| (verdict, found)))
+        .unwrap_or_else(|| (Verdict::Incomplete, ending::incomplete(&facts)));
     Judgement {
-        verdict: Verdict::Incomplete,
-        confidence: 0.0,
-        by: Side::Unknown,
+        verdict,
+        confidence: found.confidence.clamp(0.0, 1.0),
+        by: found.by,
     }
 }
 

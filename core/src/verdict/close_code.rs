@@ -203,6 +203,7 @@ mod tests {
     use super::*;
     use crate::Stage;
     use crate::verdict::{CloseFrame, EndingKind, Observation, classify};
+    use Dialect::{Clawchat, Openclaw};
     use std::time::Duration;
 
     #[test]
@@ -242,7 +243,6 @@ mod tests {
         let meaning = |dialect, by, ready, code| {
             close_code(dialect, by, ready, Some(code), "").and_then(|entry| entry.verdict)
         };
-        use Dialect::{Clawchat, Openclaw};
         assert_eq!(
             meaning(Openclaw, Side::Server, true, 4001),
             Some(Verdict::SessionRevoked)

@@ -20,7 +20,7 @@ const IDLE_TIMERS: &[(u64, &str)] = &[
     (60, "nginx proxy_read_timeout, AWS ALB"),
     (100, "Cloudflare"),
     (240, "Azure load balancer"),
-    (270, "a known NAT or firewall idle timer"),
+    (270, "some NATs and firewalls"),
     (350, "AWS NLB and NAT gateway"),
 ];
 
@@ -30,9 +30,9 @@ pub fn evidence(seen: &Observation, judgement: &Judgement) -> Vec<String> {
     opening(seen, &mut lines);
     words(seen, &mut lines);
     signs(seen, &mut lines);
-    transport(seen, judgement, &mut lines);
+    transport(seen, judgement.verdict, &mut lines);
     if seen.stage < Stage::Ready && seen.connect == Connect::Established {
-        timing(seen, judgement, &mut lines);
+        timing(seen, judgement.verdict, &mut lines);
     }
     limits(seen, &mut lines);
     lines
@@ -45,7 +45,7 @@ fn opening(seen: &Observation, lines: &mut Vec<String>) {
         Connect::Refused => lines.push(format!("SYN answered by RST after {after}")),
         Connect::TimedOut => lines.push(format!("no SYN-ACK within {after}")),
         Connect::Unreachable => {
-            lines.push("the network answered that the address cannot be reached".to_owned())
+            lines.push("the network answered that the address cannot be reached".to_owned());
         }
         Connect::Established => {}
     }
@@ -170,7 +170,7 @@ fn signs(seen: &Observation, lines: &mut Vec<String>) {
 }
 
 /// How the transport ended.
-fn transport(seen: &Observation, judgement: &Judgement, lines: &mut Vec<String>) {
+fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
     if seen.connect != Connect::Established {
         return;
     }
@@ -189,7 +189,7 @@ fn transport(seen: &Observation, judgement: &Judgement, lines: &mut Vec<String>)
         EndingKind::Fin => lines.push(format!("FIN{by} {at}{without}")),
         EndingKind::Rst => lines.push(format!("RST{by} {at}{without}")),
         EndingKind::Silent => lines.push(format!("silent at {at}: sent data is not acknowledged{without}")),
-        EndingKind::Open if judgement.verdict == Verdict::Open => {
+        EndingKind::Open if verdict == Verdict::Open => {
             lines.push(format!("still open {at}"));
         }
         EndingKind::Open => lines.push(format!("the transport was still open {at}")),
@@ -207,12 +207,11 @@ fn transport(seen: &Observation, judgement: &Judgement, lines: &mut Vec<String>)
         ));
     }
     // Right after a whole-second idle time a middlebox's timer is likelier than chance.
-    if matches!(judgement.verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss) {
-        if let Some(idle) = seen.heartbeat_loss.map(|loss| loss.silence) {
-            if let Some(named) = idle_timer(idle) {
-                lines.push(format!("that silence fits the idle timer of {named}"));
-            }
-        }
+    if matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
+        && let Some(idle) = seen.heartbeat_loss.map(|loss| loss.silence)
+        && let Some(named) = idle_timer(idle)
+    {
+        lines.push(format!("that silence fits the idle timer of {named}"));
     }
 }
 
@@ -236,7 +235,7 @@ const fn reset_words(class: ResetClass) -> &'static str {
 }
 
 /// The `durationMs` bands, for every end before ready.
-fn timing(seen: &Observation, judgement: &Judgement, lines: &mut Vec<String>) {
+fn timing(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
     if seen.ending == EndingKind::Open && seen.close.is_none() && seen.disconnect.is_none() {
         return;
     }
@@ -262,7 +261,7 @@ fn timing(seen: &Observation, judgement: &Judgement, lines: &mut Vec<String>) {
         show_duration(elapsed),
         band.meaning(),
     ));
-    let held_back = judgement.verdict == Verdict::AuthFailed
+    let held_back = verdict == Verdict::AuthFailed
         && seen.dialect == Dialect::Openclaw
         && band == DurationBand::Slow
         && elapsed <= Duration::from_millis(5_500);

@@ -127,10 +127,10 @@ pub(super) fn protocol_error(f: &Facts<'_>) -> Option<Found> {
     if !f.ready && f.refused(RefusalClass::Protocol) {
         return Some(Found::new(0.97, Side::Server));
     }
-    if let Some(close) = f.close_by(Side::Server) {
-        if close.has(BAD_FRAMES) || (close.code == Some(1008) && close.reason_is(ReasonClass::Protocol)) {
-            return Some(Found::new(0.97, Side::Server));
-        }
+    if let Some(close) = f.close_by(Side::Server)
+        && (close.has(BAD_FRAMES) || (close.code == Some(1008) && close.reason_is(ReasonClass::Protocol)))
+    {
+        return Some(Found::new(0.97, Side::Server));
     }
     if let Some(close) = f.close_by(Side::Client) {
         // 4002 by a ClawChat client: an answer that belongs to no question of its own.
@@ -187,21 +187,20 @@ pub(super) fn handshake_timeout(f: &Facts<'_>) -> Option<Found> {
 
 /// The server ended it, by a close frame of any code or by cutting the transport.
 fn cut_by_server(f: &Facts<'_>) -> bool {
-    match f.close {
-        Some(close) => close.by == Side::Server,
-        None => {
-            let by_transport = match f.seen.ending {
-                EndingKind::Fin => true,
-                EndingKind::Rst => {
-                    matches!(
-                        f.seen.reset,
-                        None | Some(ResetClass::Abort | ResetClass::AfterClose)
-                    )
-                }
-                EndingKind::Silent | EndingKind::Open => false,
-            };
-            by_transport && f.seen.ended_by == Side::Server
-        }
+    if let Some(close) = f.close {
+        close.by == Side::Server
+    } else {
+        let by_transport = match f.seen.ending {
+            EndingKind::Fin => true,
+            EndingKind::Rst => {
+                matches!(
+                    f.seen.reset,
+                    None | Some(ResetClass::Abort | ResetClass::AfterClose)
+                )
+            }
+            EndingKind::Silent | EndingKind::Open => false,
+        };
+        by_transport && f.seen.ended_by == Side::Server
     }
 }
 

@@ -65,7 +65,8 @@ pub(super) fn open(f: &Facts<'_>) -> Option<Found> {
     }
 }
 
-pub(super) fn incomplete(f: &Facts<'_>) -> Option<Found> {
+/// Too little was seen for any rule.
+pub(super) fn incomplete(f: &Facts<'_>) -> Found {
     let named = !f.seen.missing.is_empty() || f.dialect(Dialect::Tls);
-    Some(Found::new(if named { 0.9 } else { 0.5 }, f.ender()))
+    Found::new(if named { 0.9 } else { 0.5 }, f.ender())
 }
