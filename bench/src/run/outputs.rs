@@ -164,11 +164,10 @@ pub(crate) fn to_json(report: &Report) -> String {
 
 /// The summary for the terminal.
 pub(super) fn summary(report: &Report, asked: &Plan, paint: Paint) -> String {
-    let lines = |verdict| crate::explain::lines(verdict);
     text::render(
         report,
         &crate::plan::headline(asked),
-        &lines,
+        &crate::commands::lines,
         paint,
         super::terminal_width(),
     )
