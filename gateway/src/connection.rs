@@ -208,7 +208,9 @@ impl Connection {
                 bytes = rest;
             }
         }
-        if self.machine.is_ended() {
+        // A client that is told nothing any more does not become ready by what it says; how a ready one ends is heard.
+        let is_deaf = self.misdeeds.as_ref().is_some_and(|m| m.is_mute) && !self.is_ready;
+        if self.machine.is_ended() || is_deaf {
             return;
         }
         self.machine.receive(now, bytes, &mut shared.outbox.borrow_mut());
