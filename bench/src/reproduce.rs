@@ -121,13 +121,14 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
             Twist::None,
         ),
         ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
-        ClientSetup::Tls => (&["--insecure"], Twist::Tls),
+        ClientSetup::Tls => (&["--hold", "1s"], Twist::Tls),
         ClientSetup::LeftOpen => (&["--hold", "1h"], Twist::Leave),
         ClientSetup::ShortTimeout => (&["--timeout", "500ms"], Twist::None),
     };
     line.extend(extra);
     let args = Args::try_parse_from(line).map_err(|e| e.to_string())?;
     let mut plan = args_to_plan(&args, &Environment::default()).map_err(|e| e.to_string())?;
+    plan.tls.insecure = setup.client == ClientSetup::Tls;
     if setup.client == ClientSetup::WrongToken {
         plan.embedded_token = Secret::new("not the one that the sessions have");
     }

@@ -4,9 +4,13 @@
 //! because they install a package: `.ci/run` runs them with `--include-ignored`, and they fail when it cannot be installed.
 
 use clw_e2e::{number, repository, result_of};
+use clw_core::snapshot::Snapshot;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const TOKEN: &str = "test-token";
 
@@ -188,33 +192,21 @@ fn the_shipped_connection_budget_answers_503_and_a_rate_avoids_it() {
 fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     let gateway = Gateway::start(18803, "open", 15_000);
     let url = gateway.url();
-    let started = std::thread::scope(|scope| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("telemetry.sock");
+    let telemetry = socket.to_str().expect("a path").to_owned();
+    let (result, code) = std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             result_of(&[
-                "-c",
-                "50",
-                "-d",
-                "40s",
-                "--token",
-                TOKEN,
-                "--reconnect",
-                "on",
-                "--retries",
-                "30",
-                "--backoff",
-                "500ms",
-                "--backoff-max",
-                "2s",
-                &url,
+                "-c", "50", "-d", "40s", "--token", TOKEN, "--reconnect", "on", "--retries", "60", "--backoff",
+                "500ms", "--backoff-max", "2s", "--telemetry", &telemetry, &url,
             ])
         });
-        // The gateway's own log says when the sessions are up.
-        wait_for_sessions(gateway.port, 50);
+        wait_for_ready(&socket, 50);
         gateway.control("stop");
         gateway.control("start");
         load.join().expect("the load")
     });
-    let (result, code) = started;
     assert_eq!(code, 0, "{result:#}");
     assert_eq!(verdicts(&result), r#"{"ok":50}"#, "{result:#}");
     assert_eq!(number(&result, "/drops/clw-server-restart"), 50.0, "{result:#}");
@@ -227,26 +219,23 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     );
 }
 
-/// Waits until `count` TCP connections to `port` are established (the kernel's table, no traffic of our own).
-fn wait_for_sessions(port: u16, count: usize) {
-    let needle = format!(":{port:04X} ");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-        let up = table
-            .lines()
-            .filter(|line| {
-                let fields: Vec<_> = line.split_whitespace().collect();
-                fields.len() > 3 && format!("{} ", fields[2]).ends_with(&needle) && fields[3] == "01"
-            })
-            .count();
-        if up >= count {
+/// Waits until the run whose telemetry is at `socket` says that `count` sessions are ready.
+fn wait_for_ready(socket: &Path, count: u64) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let stream = loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < deadline, "no telemetry: {error}"),
+        }
+        std::thread::yield_now();
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    for line in BufReader::new(stream).lines() {
+        let snapshot = Snapshot::parse_line(&line.expect("a line in time")).expect("telemetry");
+        if snapshot.gauges.ready >= count {
             return;
         }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{up} of {count} sessions after 30 s"
-        );
-        std::thread::yield_now();
+        assert!(Instant::now() < deadline, "{} of {count} sessions ready", snapshot.gauges.ready);
     }
+    panic!("the run ended before {count} sessions were ready");
 }

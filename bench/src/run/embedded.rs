@@ -52,9 +52,6 @@ impl Embedded {
         if verbose {
             command.arg("--verbose");
         }
-        if plan.tls.insecure && plan.faults.is_empty() {
-            command.arg("--tls-self-signed");
-        }
         let mut child = command.spawn().map_err(system())?;
         let stdout = child
             .stdout

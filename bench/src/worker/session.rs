@@ -30,6 +30,7 @@ pub struct SessionState {
     /// A token that the server issued to this session's device.
     pub device_token: Option<Secret>,
     first_ready: Option<Instant>,
+    meant_from: Option<Instant>,
     dropped_at: Option<Instant>,
     ready_us: u64,
 }
@@ -64,6 +65,7 @@ impl SessionState {
             calls: Vec::new(),
             device_token: None,
             first_ready: None,
+            meant_from: None,
             dropped_at: None,
             ready_us: 0,
         }
@@ -81,6 +83,7 @@ impl SessionState {
         tally.gauges.ready += 1;
         if self.first_ready.is_none() {
             self.first_ready = Some(now);
+            self.meant_from.get_or_insert(now);
             tally.counters.sessions.ready += 1;
             tally.record(Metric::Ready, now.since(self.scheduled));
             if let Some(began) = connection.entered(Stage::Tcp) {
@@ -131,6 +134,8 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
             // A flag or a file gives a session one credential: once refused it is dead, and there is no other.
             backoff.after(end.judgement.verdict, end.ready_for, false)
         };
+        // A session that is turned away is meant to be up from then on.
+        state.meant_from.get_or_insert(now);
         worker.journal(&state, attempt, &end, retry_after);
         let Some(delay) = retry_after else {
             finish(worker, &state, &end, now);
@@ -334,10 +339,10 @@ fn finish(worker: &Worker, state: &SessionState, end: &ConnectionEnd, now: Insta
     }
 }
 
-/// How long the session was meant to be ready: from its first ready (or, if it never was, from where it gave up) to its
+/// How long the session was meant to be ready: from its first ready or its first failure, whichever came first, to its
 /// planned end; where the run was cut short, to that instant.
 fn meant_us(worker: &Worker, state: &SessionState, now: Instant) -> u64 {
-    let from = state.first_ready.unwrap_or(now);
+    let from = state.meant_from.unwrap_or(now);
     let to = match (state.planned_end, worker.hold(state.mix)) {
         (Some(end), _) => end,
         (None, Some(hold)) => from + hold,

@@ -177,12 +177,19 @@ fn protocol_error(o: &Observation) -> Held {
         };
         return Some((0.95, blamed));
     }
-    // The gateway answers an unparsable first message with an empty 1000 within milliseconds.
-    let unparsable = o.stage == Stage::Auth
-        && o.dialect == Dialect::Openclaw
-        && server_close(o).is_some_and(|c| c.code == Some(1000))
-        && !at_handshake_timeout(o);
-    unparsable.then_some((0.8, Side::Client))
+    (o.stage == Stage::Auth && mute_close(o) && o.since_upgrade < UNPARSABLE_WITHIN)
+        .then_some((0.8, Side::Client))
+}
+
+/// The gateway answers an unparsable first message with an empty 1000 within milliseconds, and a login that is not done
+/// with the same close at its handshake timeout, whatever that is set to: time tells them apart.
+const UNPARSABLE_WITHIN: Duration = Duration::from_millis(250);
+
+/// An empty 1000 of an OpenClaw gateway to a client that is not ready.
+fn mute_close(o: &Observation) -> bool {
+    o.dialect == Dialect::Openclaw
+        && !ready(o)
+        && server_close(o).is_some_and(|c| c.code == Some(1000) && c.reason.is_empty())
 }
 
 /// Where the server's handshake timeout is not known, its dialect's default is assumed.
@@ -206,11 +213,8 @@ fn handshake_timeout(o: &Observation) -> Held {
         return Some((1.0, Side::Server));
     }
     let by_server = server_close(o).is_some() || o.close.is_none() && o.ended_by == Side::Server;
-    // An empty 1000 before the client has said anything can be nothing else, however the gateway's timeout is set.
-    let mute = o.stage == Stage::Challenge
-        && server_close(o).is_some_and(|c| c.code == Some(1000) && c.reason.is_empty());
-    if by_server && mute {
-        return Some((if at_handshake_timeout(o) { 0.98 } else { 0.9 }, Side::Server));
+    if mute_close(o) {
+        return Some((if at_handshake_timeout(o) { 0.98 } else { 0.85 }, Side::Server));
     }
     let told = server_close(o).is_some_and(|c| c.reason == "auth timeout");
     if by_server && told {
