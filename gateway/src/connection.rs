@@ -127,6 +127,10 @@ impl Connection {
             let Some(at) = self.deadline() else {
                 return Poll::Pending;
             };
+            if at <= shared.now() {
+                // The runtime's timer would take up to a millisecond for it.
+                continue;
+            }
             let at = shared.at(at);
             if sleep.deadline() != at {
                 sleep.as_mut().reset(at);

@@ -1,4 +1,5 @@
 //! Each fault has the same name on both sides of the wire.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod support;
 

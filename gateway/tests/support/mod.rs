@@ -11,6 +11,8 @@ use clw_gateway::{Config, EndingRecord, Gateway, Summary};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub const TOKEN: &str = "test-token";
@@ -28,6 +30,8 @@ pub struct Visit {
     pub call: bool,
     /// From connect until ready.
     pub timeout: Duration,
+    /// Told when it is ready.
+    pub ready: Arc<AtomicBool>,
     /// Says first a TLS client hello's first bytes.
     pub tls: bool,
 }
@@ -41,6 +45,7 @@ impl Default for Visit {
             watch_ticks: false,
             call: false,
             timeout: Duration::from_secs(5),
+            ready: Arc::default(),
             tls: false,
         }
     }
@@ -52,7 +57,8 @@ pub fn millis(n: u64) -> Duration {
 
 /// A gateway with the tests' token that keeps its endings.
 pub fn config(faults: &[&str]) -> Config {
-    let parse = |text: &&str| clw_gateway::fault::FaultSpec::parse(text, clw_core::Dialect::Openclaw).unwrap();
+    let parse =
+        |text: &&str| clw_gateway::fault::FaultSpec::parse(text, clw_core::Dialect::Openclaw).unwrap();
     Config {
         token: Some(Secret::new(TOKEN)),
         faults: faults.iter().flat_map(parse).collect(),
@@ -107,6 +113,7 @@ impl Visit {
             }
             if machine.is_ready() && ready_at.is_none() {
                 ready_at = Some(now());
+                self.ready.store(true, Ordering::Release);
                 if self.call {
                     machine.request(now(), 0, now(), "health", "{}", &mut out);
                     continue;
@@ -186,6 +193,18 @@ pub fn verdicts(config: Config, visit: &Visit) -> (&'static str, &'static str) {
     assert_eq!(summary.open, 0, "{summary}");
     let gateway = record.map_or("nothing", |record| record.verdict.name());
     (classify(&seen).verdict.name(), gateway)
+}
+
+/// A session on a thread of its own, which is ready when this returns and stays until the gateway ends it.
+pub fn lasting_session(address: SocketAddr) -> JoinHandle<Observation> {
+    let visit = Visit {
+        hold: millis(60_000),
+        ..Visit::default()
+    };
+    let ready = visit.ready.clone();
+    let session = std::thread::spawn(move || visit.to(address));
+    until("a ready session", || ready.load(Ordering::Acquire));
+    session
 }
 
 /// Waits for something that other threads bring about.
