@@ -209,9 +209,10 @@ async fn execute(
     }
     plan.binds.clone_from(&assessment.sources);
     plan.workers = Workers::Exactly(assessment.workers);
-    let embedded = match plan.wants_embedded() {
-        true => Some(Embedded::start(&mut plan, assessment.gateway_workers, view.verbose).await?),
-        false => None,
+    let embedded = if plan.wants_embedded() {
+        Some(Embedded::start(&mut plan, assessment.gateway_workers, view.verbose).await?)
+    } else {
+        None
     };
     if twist == Twist::Tls {
         for mix in &mut plan.mixes {
