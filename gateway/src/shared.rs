@@ -85,7 +85,7 @@ impl Shared {
             keep_endings: config.keep_endings,
             budget: RefCell::new(PreauthBudget::new(budget)),
             before_ready: Cell::new(0),
-            turns: RefCell::new(Turns::new(config.tick)),
+            turns: RefCell::new(Turns::new(config.tick_spread.unwrap_or(config.tick / 10))),
             stalls: RefCell::default(),
         })
     }

@@ -1,35 +1,36 @@
 //! Who may send when all want to at once.
 
-use clw_core::time::{Instant, micros};
+use clw_core::time::Instant;
 use std::time::Duration;
 
-/// Sends a millisecond that leave a core time for handshakes; 20 000 ticks take 1.3 s of their 30.
-const USUAL_PER_MS: u64 = 16;
-/// However short the period, all have had their turn in this part of it.
-const PART_OF_PERIOD: u64 = 4;
+/// A crowd smaller than the spread is for goes at this pace: a thousand sessions have their turn within half a second.
+const LEAST_PER_MS: f64 = 2.0;
 
 /// Hands out instants at a limited rate, so that the ticks of twenty thousand sessions, all due at the same instant, do not
 /// hold up whoever connects in that moment.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    period_ms: u64,
+    spread: Duration,
     next: Instant,
 }
 
 impl Turns {
-    /// For timers of this period.
-    pub(crate) fn new(period: Duration) -> Self {
+    /// Turns that are all over within `spread`; zero lets all go at once.
+    pub(crate) fn new(spread: Duration) -> Self {
         Self {
-            period_ms: (micros(period) / 1000).max(1),
+            spread,
             next: Instant::ORIGIN,
         }
     }
 
     /// The instant at which the next of `open` sessions may send; `now` when there is no crowd.
     pub(crate) fn take(&mut self, now: Instant, open: u64) -> Instant {
-        let per_ms = USUAL_PER_MS.max(open.saturating_mul(PART_OF_PERIOD) / self.period_ms);
+        if self.spread.is_zero() {
+            return now;
+        }
+        let per_second = (open as f64 / self.spread.as_secs_f64()).max(LEAST_PER_MS * 1000.0);
         let turn = self.next.max(now);
-        self.next = turn + Duration::from_nanos(1_000_000 / per_ms.max(1)).max(Duration::from_micros(1));
+        self.next = turn + Duration::from_secs_f64(1.0 / per_second).max(Duration::from_micros(1));
         turn
     }
 }
@@ -40,23 +41,25 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_lonely_session_sends_at_once() {
-        let mut turns = Turns::new(Duration::from_secs(30));
+    fn a_lonely_session_sends_at_once_and_without_a_spread_all_do() {
+        let mut turns = Turns::new(Duration::from_secs(3));
         for second in 1..10 {
             let now = Instant::from_millis(second * 1000);
             assert_eq!(turns.take(now, 1), now);
         }
+        let mut turns = Turns::new(Duration::ZERO);
+        let now = Instant::from_millis(1);
+        assert!((0..1000).all(|_| turns.take(now, 1000) == now));
     }
 
     proptest! {
         #[test]
-        fn a_crowd_has_had_its_turns_in_good_time(open in 1u64..20_000, period_ms in 100u64..60_000) {
-            let mut turns = Turns::new(Duration::from_millis(period_ms));
+        fn a_crowd_has_had_its_turns_within_the_spread(open in 1u64..20_000, spread_ms in 50u64..10_000) {
+            let mut turns = Turns::new(Duration::from_millis(spread_ms));
             let now = Instant::from_millis(5);
             let last = (0..open).map(|_| turns.take(now, open)).last().unwrap();
-            let took = last.since(now);
-            prop_assert!(took <= Duration::from_millis(period_ms / 3 + 10), "{:?}", took);
-            prop_assert!(took <= Duration::from_millis(open / USUAL_PER_MS + 1));
+            prop_assert!(last.since(now) <= Duration::from_millis(spread_ms));
+            prop_assert!(last.since(now) <= Duration::from_millis(open / 2 + 1));
         }
     }
 }
