@@ -5,6 +5,12 @@
 //! The bare loop is epoll and a state byte per session: constant requests, no JSON, no histograms, no verdicts. It is the
 //! floor that the kernel sets for connect, upgrade, authenticate, a ping every 10 s, hold, leave.
 
+#![expect(
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark may panic, and its numbers are small"
+)]
+
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{UsageWho, getrusage};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -242,12 +248,11 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// A final client frame with a mask of zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(short @ 0..=125) => out.push(0x80 | short),
-        _ => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&u16::try_from(payload.len()).expect("short").to_be_bytes());
-        }
+    if let Ok(short @ 0..=125) = u8::try_from(payload.len()) {
+        out.push(0x80 | short);
+    } else {
+        out.push(0xFE);
+        out.extend_from_slice(&u16::try_from(payload.len()).expect("short").to_be_bytes());
     }
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);

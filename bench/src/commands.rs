@@ -7,6 +7,9 @@ use crate::output::paint::Paint;
 use crate::output::text;
 use crate::{compare as comparison, explain as dictionary, merge as joining, run};
 use clw_core::threshold::Threshold;
+use clw_core::verdict::{Verdict, entry};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// How a subcommand ends: an exit code, or one with a message.
@@ -18,39 +21,68 @@ fn failed(error: impl std::fmt::Display) -> (Exit, String) {
 
 pub(crate) fn explain(args: &ExplainArgs) -> Ended {
     let Some(topic) = &args.topic else {
-        file::print(&dictionary::list()).map_err(failed)?;
+        let mut list = String::new();
+        for verdict in Verdict::ALL {
+            // Writing to a String cannot fail.
+            let _ = writeln!(list, "{:<26} {}", verdict.name(), entry(verdict).title);
+        }
+        file::print(&list).map_err(failed)?;
         return Ok(Exit::Done);
     };
-    let usage = |e: dictionary::UnknownTopic| (Exit::Usage, e.to_string());
+    let text = dictionary::render(topic, run::terminal_width()).map_err(|e| (Exit::Usage, e.to_string()))?;
     match &args.json {
         Some(to) => {
-            let value = dictionary::to_json(topic).map_err(usage)?;
+            let value = as_json(topic, &text);
             file::write_whole(Path::new(to), &format!("{value:#}\n")).map_err(failed)?;
         }
-        None => {
-            let text = dictionary::render(topic, run::terminal_width()).map_err(usage)?;
-            file::print(&text).map_err(failed)?;
-        }
+        None => file::print(&text).map_err(failed)?,
     }
     Ok(Exit::Done)
+}
+
+/// A verdict's entry field by field; any other topic as its text.
+fn as_json(topic: &str, text: &str) -> Value {
+    let verdict = Verdict::from_name(topic).or_else(|| Verdict::from_name(&format!("clw-{topic}")));
+    let Some(entry) = verdict.map(entry) else {
+        return json!({ "topic": topic, "text": text });
+    };
+    json!({
+        "verdict": entry.verdict.name(),
+        "title": entry.title,
+        "cause": entry.cause_line,
+        "fix": entry.fix_line,
+        "dialects": entry.dialects,
+        "symptoms": entry.symptoms,
+        "causes": entry.causes,
+        "evidence": {
+            "capture": entry.evidence.capture,
+            "client": entry.evidence.client,
+            "gateway_log": entry.evidence.gateway_log,
+        },
+        "fixes": entry.fixes,
+        "related": entry.related,
+    })
+}
+
+/// A verdict's cause and fix, a line each.
+pub(crate) fn lines(verdict: Verdict) -> (&'static str, &'static str) {
+    let entry = entry(verdict);
+    (entry.cause_line, entry.fix_line)
 }
 
 pub(crate) fn compare(args: &CompareArgs) -> Ended {
     let a = joining::read(&args.before).map_err(failed)?;
     let b = joining::read(&args.after).map_err(failed)?;
     let changes = comparison::compare(&a, &b);
-    match &args.json {
-        Some(to) => {
-            let text = serde_json::to_string_pretty(&changes).map_err(failed)? + "\n";
-            file::write_whole(Path::new(to), &text).map_err(failed)?;
-        }
-        None => {
-            let (a, b) = (
-                args.before.display().to_string(),
-                args.after.display().to_string(),
-            );
-            file::print(&comparison::render(&changes, &a, &b)).map_err(failed)?;
-        }
+    if let Some(to) = &args.json {
+        let text = serde_json::to_string_pretty(&changes).map_err(failed)? + "\n";
+        file::write_whole(Path::new(to), &text).map_err(failed)?;
+    } else {
+        let (a, b) = (
+            args.before.display().to_string(),
+            args.after.display().to_string(),
+        );
+        file::print(&comparison::render(&changes, &a, &b)).map_err(failed)?;
     }
     Ok(Exit::Done)
 }
@@ -76,7 +108,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Ended {
     if args.json.as_deref() != Some("-") {
         let asked = format!("{} results joined", args.files.len());
         let paint = Paint::for_stdout(args.color.into());
-        let text = text::render(&joined, &asked, &dictionary::lines, paint, run::terminal_width());
+        let text = text::render(&joined, &asked, &lines, paint, run::terminal_width());
         file::print(&text).map_err(failed)?;
     }
     Ok(if joined.passed {

@@ -85,15 +85,21 @@ fn plain(metric: &str, a: f64, b: f64) -> Change {
     change
 }
 
-fn percentile(metric: &str, a: &Histogram, b: &Histogram, q: f64) -> Change {
-    let (x, y) = (a.at_quantile_us(q), b.at_quantile_us(q));
-    let significant = match (interval(a, q), interval(b, q)) {
+fn percentile(metric: &str, before: &Histogram, after: &Histogram, quantile: f64) -> Change {
+    let (old, new) = (before.at_quantile_us(quantile), after.at_quantile_us(quantile));
+    let significant = match (interval(before, quantile), interval(after, quantile)) {
         // A histogram's own resolution is 0.1 %.
         (Some(a), Some(b)) => a.1 as f64 * 1.001 < b.0 as f64 || b.1 as f64 * 1.001 < a.0 as f64,
         _ => false,
     };
     let show = |us| show_duration(Duration::from_micros(us));
-    change(metric, x as f64, y as f64, significant, (show(x), show(y)))
+    change(
+        metric,
+        old as f64,
+        new as f64,
+        significant,
+        (show(old), show(new)),
+    )
 }
 
 /// Where the true quantile lies with 99 % confidence: between two order statistics. `None`: too few samples.

@@ -11,7 +11,7 @@ use clap::Parser as _;
 use clw_core::Dialect;
 use clw_core::secret::Secret;
 use clw_core::threshold::distance;
-use clw_core::verdict::{Entry, Verdict};
+use clw_core::verdict::{Verdict, entry};
 use clw_gateway::fault::{ClientSetup, Setup, fault_for, reproducible};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -107,7 +107,7 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
         line.extend(["--fault", verdict.name()]);
     }
     let (extra, twist): (&[&str], _) = match setup.client {
-        ClientSetup::Plain => (&["--hold", "1s"], Twist::None),
+        ClientSetup::Plain | ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
         ClientSetup::WithCall => (&["--hold", "2s", "--call", "health=100ms"], Twist::None),
         ClientSetup::QuickHeartbeat => (
             &[
@@ -120,7 +120,6 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
             ],
             Twist::None,
         ),
-        ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
         ClientSetup::Tls => (&["--hold", "1s"], Twist::Tls),
         ClientSetup::LeftOpen => (&["--hold", "1h"], Twist::Leave),
         ClientSetup::ShortTimeout => (&["--timeout", "500ms"], Twist::None),
@@ -148,7 +147,7 @@ fn came_out(verdict: Verdict, outcome: &Outcome) -> bool {
 }
 
 fn show(verdict: Verdict, setup: &Setup, outcome: &Outcome, came_out: bool, paint: Paint) -> String {
-    let entry = Entry::of(verdict);
+    let entry = entry(verdict);
     let mut out = String::new();
     let list = |counts: &std::collections::BTreeMap<String, u64>| {
         let shown: Vec<_> = counts.iter().map(|(v, n)| format!("{n} \u{d7} {v}")).collect();
@@ -199,7 +198,11 @@ fn show(verdict: Verdict, setup: &Setup, outcome: &Outcome, came_out: bool, pain
             let _ = writeln!(out, "seen      {line}");
         }
     }
-    let _ = writeln!(out, "why       {}\nfix       {}", entry.cause, entry.fix);
+    let _ = writeln!(
+        out,
+        "why       {}\nfix       {}",
+        entry.cause_line, entry.fix_line
+    );
     if !came_out {
         let _ = writeln!(
             out,

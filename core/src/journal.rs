@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use thiserror::Error;
 
 /// The schema's name, in the header line.
 pub const SCHEMA: &str = "clw.journal/1";
@@ -168,7 +169,7 @@ pub struct Trailer {
 }
 
 /// A line of a journal. On disk each is an object with a `type`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Line {
     /// First.
@@ -179,4 +180,68 @@ pub enum Line {
     Snapshot(Box<crate::snapshot::Snapshot>),
     /// Last.
     Trailer(Trailer),
+}
+
+/// A line that is none of a journal's.
+#[derive(Debug, Error)]
+pub enum LineError {
+    /// Not JSON, or a field is wrong.
+    #[error("not a line of a journal: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON of another kind.
+    #[error("a line of type `{0}`, which this release does not know")]
+    Unknown(String),
+}
+
+impl Line {
+    /// Reads a line.
+    pub fn parse(text: &str) -> Result<Self, LineError> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+        let head: Head = serde_json::from_str(text)?;
+        Ok(match head.kind.as_str() {
+            "header" => Self::Header(serde_json::from_str(text)?),
+            "session" => Self::Session(serde_json::from_str(text)?),
+            "snapshot" => Self::Snapshot(serde_json::from_str(text)?),
+            "trailer" => Self::Trailer(serde_json::from_str(text)?),
+            _ => return Err(LineError::Unknown(head.kind)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_back_as_written() {
+        let mut snapshot = crate::snapshot::Snapshot::default();
+        snapshot.counters.close_codes.insert(1006, 3);
+        for line in [
+            Line::Header(Header {
+                schema: SCHEMA.to_owned(),
+                ..Header::default()
+            }),
+            Line::Snapshot(Box::new(snapshot)),
+            Line::Trailer(Trailer {
+                sessions: 3,
+                interrupted: true,
+            }),
+        ] {
+            let text = serde_json::to_string(&line).unwrap();
+            let back = serde_json::to_string(&Line::parse(&text).unwrap()).unwrap();
+            assert_eq!(text, back);
+        }
+    }
+
+    #[test]
+    fn a_cut_line_is_an_error_and_no_panic() {
+        let text = serde_json::to_string(&Line::Trailer(Trailer::default())).unwrap();
+        for end in 0..text.len() {
+            assert!(Line::parse(&text[..end]).is_err());
+        }
+    }
 }

@@ -74,7 +74,9 @@ pub fn show_duration(duration: Duration) -> String {
     } else if seconds < 119.5 {
         three(seconds, "s")
     } else {
-        let whole = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
+        let whole = duration
+            .as_secs()
+            .saturating_add(u64::from(duration.subsec_millis() >= 500));
         if whole < 7200 {
             format!("{}m {:02}s", whole / 60, whole % 60)
         } else {

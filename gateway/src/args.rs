@@ -86,6 +86,10 @@ struct LowArgs {
     /// Period of the tick event
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30s", help_heading = "Timers")]
     tick: Duration,
+    /// Time within which thousands of sessions get the same tick; 0: all at once, as the real gateway [default: a tenth of
+    /// the period]
+    #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
+    tick_spread: Option<Duration>,
     /// Period of the server's pings; 0 sends none
     #[arg(long, value_name = "T", value_parser = duration, default_value = "25s", help_heading = "Timers")]
     ping: Duration,
@@ -267,6 +271,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
         preauth_budget: args.preauth_budget,
         handshake_timeout: args.handshake_timeout,
         tick: args.tick,
+        tick_spread: args.tick_spread,
         ping: args.ping,
         max_buffered_bytes: args.max_buffered,
         realistic_hello: args.realistic_hello,

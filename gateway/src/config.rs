@@ -41,6 +41,9 @@ pub struct Config {
     pub handshake_timeout: Option<Duration>,
     /// Period of ticks.
     pub tick: Duration,
+    /// The ticks of many sessions are sent within this time instead of at one instant; zero: at one instant, as the real
+    /// gateway does; `None`: a tenth of the period.
+    pub tick_spread: Option<Duration>,
     /// Period of the server's ws pings; zero sends none.
     pub ping: Duration,
     /// Most that is kept for a client that does not read, bytes.
@@ -78,6 +81,7 @@ impl Default for Config {
             preauth_budget: None,
             handshake_timeout: None,
             tick: Duration::from_secs(30),
+            tick_spread: None,
             ping: Duration::from_secs(25),
             max_buffered_bytes: 52_428_800,
             realistic_hello: false,

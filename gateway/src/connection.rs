@@ -43,7 +43,12 @@ pub(crate) struct Connection {
     is_ready: bool,
     finish: Option<Finish>,
     drain_until: Option<Instant>,
+    /// The machine's timer is due, and waits for its turn.
+    turn: Option<Instant>,
 }
+
+/// A turn that near is taken at once.
+const NEAR: Duration = Duration::from_millis(1);
 
 /// Serves one accepted connection until it is over.
 pub(crate) async fn serve(shared: Rc<Shared>, stream: Stream, peer: SocketAddr, faults: Vec<FaultSpec>) {
@@ -110,6 +115,7 @@ impl Connection {
             is_ready: false,
             finish: None,
             drain_until: None,
+            turn: None,
         }
     }
 
@@ -127,6 +133,10 @@ impl Connection {
             let Some(at) = self.deadline() else {
                 return Poll::Pending;
             };
+            if at <= shared.now() {
+                // The runtime's timer would take up to a millisecond for it.
+                continue;
+            }
             let at = shared.at(at);
             if sleep.deadline() != at {
                 sleep.as_mut().reset(at);
@@ -142,7 +152,7 @@ impl Connection {
             return self.drain_until;
         }
         let due = self.misdeeds.as_ref().and_then(|misdeeds| misdeeds.deadline());
-        earliest(self.machine.deadline(), due)
+        earliest(self.turn.or(self.machine.deadline()), due)
     }
 
     fn timer(&mut self, shared: &Shared, now: Instant, cx: &mut Context<'_>) {
@@ -150,10 +160,19 @@ impl Connection {
             return;
         }
         self.misbehave(shared, now, cx);
-        if self.machine.deadline().is_some_and(|at| at <= now) {
-            self.machine.timer(now, &mut shared.outbox.borrow_mut());
-            self.settle(shared, now, cx);
+        if self.machine.deadline().is_none_or(|at| at > now) {
+            self.turn = None;
+            return;
         }
+        if self.is_ready {
+            let turn = *self.turn.get_or_insert_with(|| shared.turn(now));
+            if turn > now + NEAR {
+                return;
+            }
+            self.turn = None;
+        }
+        self.machine.timer(now, &mut shared.outbox.borrow_mut());
+        self.settle(shared, now, cx);
     }
 
     /// Reads and writes what the socket allows.
@@ -208,7 +227,9 @@ impl Connection {
                 bytes = rest;
             }
         }
-        if self.machine.is_ended() {
+        // A client that is told nothing any more does not become ready by what it says; how a ready one ends is heard.
+        let is_deaf = self.misdeeds.as_ref().is_some_and(|m| m.is_mute) && !self.is_ready;
+        if self.machine.is_ended() || is_deaf {
             return;
         }
         self.machine.receive(now, bytes, &mut shared.outbox.borrow_mut());

@@ -250,7 +250,12 @@ impl Board {
                 }
             });
         }
-        self.change(number, |state| state.gone = true);
+        self.change(number, |state| {
+            state.gone = true;
+            if state.started && !state.ended {
+                eprintln!("clw-gateway: {}", lost(number, ""));
+            }
+        });
     }
 
     fn change(&self, number: usize, change: impl FnOnce(&mut State)) {

@@ -34,6 +34,7 @@ mod spoken;
 mod stream;
 mod summary;
 mod tls;
+mod turns;
 mod worker;
 
 pub use config::{Config, Mode};

@@ -49,11 +49,13 @@ impl Connection {
             Action::Fin => machine.close_transport(now, Finish::Fin, out),
             Action::HalfClose => {
                 machine.set_mute(true);
+                misdeeds.is_mute = true;
                 self.stream.half_close();
                 misdeeds.half_closed = true;
             }
             Action::Silence => {
                 machine.set_mute(true);
+                misdeeds.is_mute = true;
                 misdeeds.silent = Some(now + LOOK_EVERY);
                 misdeeds.stopped_heartbeats(now);
             }

@@ -23,6 +23,8 @@ pub(crate) struct Misdeeds {
     pub(crate) rules: Vec<Kind>,
     /// While the server is silent: when to look next whether the client has gone.
     pub(crate) silent: Option<Instant>,
+    /// Nothing is written any more.
+    pub(crate) is_mute: bool,
     /// FIN was sent, reading goes on.
     pub(crate) half_closed: bool,
     /// The server stopped its part of the heartbeats.

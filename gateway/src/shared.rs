@@ -4,6 +4,7 @@ use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::log::Log;
 use crate::summary::{EndingRecord, Summary};
+use crate::turns::Turns;
 use clw_core::Dialect;
 use clw_core::openclaw::{Authority, AuthorityConfig, FailurePolicy, Gateway, GatewayConfig, PreauthBudget};
 use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     keep_endings: bool,
     budget: RefCell<PreauthBudget>,
     before_ready: Cell<u32>,
+    turns: RefCell<Turns>,
     stalls: RefCell<HashSet<(Duration, Option<Duration>)>>,
 }
 
@@ -83,6 +85,7 @@ impl Shared {
             keep_endings: config.keep_endings,
             budget: RefCell::new(PreauthBudget::new(budget)),
             before_ready: Cell::new(0),
+            turns: RefCell::new(Turns::new(config.tick_spread.unwrap_or(config.tick / 10))),
             stalls: RefCell::default(),
         })
     }
@@ -154,6 +157,12 @@ impl Shared {
     pub(crate) fn end_all(&self, ending: Ending) {
         self.ending.set(ending);
         self.stop.notify_waiters();
+    }
+
+    /// When a session may send what its timer wants sent: all ticks are due at one instant.
+    pub(crate) fn turn(&self, now: Instant) -> Instant {
+        let open = self.open();
+        self.turns.borrow_mut().take(now, open)
     }
 
     /// The event loop stands still: each stall of the plan once, and again and again if it has a period.

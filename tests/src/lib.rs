@@ -54,6 +54,17 @@ pub fn result_of(args: &[&str]) -> (Value, i32) {
     }
 }
 
+/// The count at a JSON pointer of a result.
+///
+/// # Panics
+/// If there is none.
+pub fn count(result: &Value, pointer: &str) -> u64 {
+    match result.pointer(pointer).and_then(Value::as_u64) {
+        Some(count) => count,
+        None => panic!("no count at {pointer} in {result:#}"),
+    }
+}
+
 /// The number at a JSON pointer of a result.
 ///
 /// # Panics

@@ -3,8 +3,10 @@
 //! One test per mode of the gateway, because a start takes seconds; each runs on a port of its own. Ignored by default
 //! because they install a package: `.ci/run` runs them with `--include-ignored`, and they fail when it cannot be installed.
 
-use clw_e2e::{number, repository, result_of};
+#![expect(clippy::expect_used, reason = "a helper of a test may panic")]
+
 use clw_core::snapshot::Snapshot;
+use clw_e2e::{count, number, repository, result_of};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
@@ -83,7 +85,7 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
     let token = gateway.load(&["-c", "20", "-n", "200", "--token", TOKEN]);
     assert_eq!(verdicts(&token), r#"{"ok":200}"#);
     assert_eq!(token["target"]["server_version"], "2026.9.6");
-    assert_eq!(number(&token, "/close_codes/1000"), 200.0);
+    assert_eq!(count(&token, "/close_codes/1000"), 200);
 
     let password = gateway.load(&["-c", "5", "-n", "10", "--password", TOKEN]);
     assert_eq!(verdicts(&password), r#"{"ok":10}"#);
@@ -107,7 +109,7 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
 
     let wrong = gateway.load(&["-c", "5", "-n", "10", "--token", "wrong"]);
     assert_eq!(verdicts(&wrong), r#"{"clw-auth-failed":10}"#);
-    assert_eq!(number(&wrong, "/close_codes/1008"), 10.0);
+    assert_eq!(count(&wrong, "/close_codes/1008"), 10);
 
     let forged = gateway.load(&[
         "-c",
@@ -129,7 +131,7 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
 
     let mute = gateway.load(&["-c", "5", "-n", "5", "--token", TOKEN, "--flaw", "no-connect"]);
     assert_eq!(verdicts(&mute), r#"{"clw-handshake-timeout":5}"#);
-    assert_eq!(number(&mute, "/close_codes/1000"), 5.0);
+    assert_eq!(count(&mute, "/close_codes/1000"), 5);
 
     let garbled = gateway.load(&["-c", "2", "-n", "4", "--token", TOKEN, "--flaw", "wrong-first"]);
     assert_eq!(verdicts(&garbled), r#"{"clw-protocol-error":4}"#);
@@ -149,15 +151,12 @@ fn an_open_gateway_takes_what_is_right_and_refuses_what_is_wrong() {
         "1s",
     ]);
     assert_eq!(verdicts(&calls), r#"{"ok":10}"#);
-    assert!(
-        number(&calls, "/latency_us/rpc/health/count") >= 40.0,
-        "{calls:#}"
-    );
-    assert!(number(&calls, "/heartbeat/answered") >= 10.0, "{calls:#}");
+    assert!(count(&calls, "/latency_us/rpc/health/count") >= 40, "{calls:#}");
+    assert!(count(&calls, "/heartbeat/answered") >= 10, "{calls:#}");
 
     let crowd = gateway.load(&["-c", "1000", "-n", "2000", "--token", TOKEN, "--timeout", "30s"]);
     assert_eq!(verdicts(&crowd), r#"{"ok":2000}"#);
-    assert_eq!(number(&crowd, "/sessions/peak_open"), 1000.0);
+    assert_eq!(count(&crowd, "/sessions/peak_open"), 1000);
 }
 
 #[test]
@@ -166,9 +165,9 @@ fn the_shipped_connection_budget_answers_503_and_a_rate_avoids_it() {
     let gateway = Gateway::start(18802, "stock", 15_000);
 
     let rush = gateway.load(&["-c", "200", "-n", "200", "--bind", "127.0.0.1", "--token", TOKEN]);
-    let refused = number(&rush, "/verdicts/clw-server-overloaded");
-    assert!(refused >= 1.0, "{rush:#}");
-    assert_eq!(refused + number(&rush, "/verdicts/ok"), 200.0, "{rush:#}");
+    let refused = count(&rush, "/verdicts/clw-server-overloaded");
+    assert!(refused >= 1, "{rush:#}");
+    assert_eq!(refused + count(&rush, "/verdicts/ok"), 200, "{rush:#}");
 
     let paced = gateway.load(&[
         "-c",
@@ -198,8 +197,23 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     let (result, code) = std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             result_of(&[
-                "-c", "50", "-d", "40s", "--token", TOKEN, "--reconnect", "on", "--retries", "60", "--backoff",
-                "500ms", "--backoff-max", "2s", "--telemetry", &telemetry, &url,
+                "-c",
+                "50",
+                "-d",
+                "40s",
+                "--token",
+                TOKEN,
+                "--reconnect",
+                "on",
+                "--retries",
+                "60",
+                "--backoff",
+                "500ms",
+                "--backoff-max",
+                "2s",
+                "--telemetry",
+                &telemetry,
+                &url,
             ])
         });
         wait_for_ready(&socket, 50);
@@ -209,9 +223,9 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     });
     assert_eq!(code, 0, "{result:#}");
     assert_eq!(verdicts(&result), r#"{"ok":50}"#, "{result:#}");
-    assert_eq!(number(&result, "/drops/clw-server-restart"), 50.0, "{result:#}");
-    assert_eq!(number(&result, "/sessions/reconnected"), 50.0, "{result:#}");
-    assert_eq!(number(&result, "/sessions/dropped"), 50.0, "{result:#}");
+    assert_eq!(count(&result, "/drops/clw-server-restart"), 50, "{result:#}");
+    assert_eq!(count(&result, "/sessions/reconnected"), 50, "{result:#}");
+    assert_eq!(count(&result, "/sessions/dropped"), 50, "{result:#}");
     let uptime = number(&result, "/uptime_pct");
     assert!(
         (30.0..99.0).contains(&uptime),
@@ -220,7 +234,7 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
 }
 
 /// Waits until the run whose telemetry is at `socket` says that `count` sessions are ready.
-fn wait_for_ready(socket: &Path, count: u64) {
+fn wait_for_ready(socket: &Path, wanted: u64) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let stream = loop {
         match UnixStream::connect(socket) {
@@ -229,13 +243,19 @@ fn wait_for_ready(socket: &Path, count: u64) {
         }
         std::thread::yield_now();
     };
-    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
     for line in BufReader::new(stream).lines() {
         let snapshot = Snapshot::parse_line(&line.expect("a line in time")).expect("telemetry");
-        if snapshot.gauges.ready >= count {
+        if snapshot.gauges.ready >= wanted {
             return;
         }
-        assert!(Instant::now() < deadline, "{} of {count} sessions ready", snapshot.gauges.ready);
+        assert!(
+            Instant::now() < deadline,
+            "{} of {wanted} sessions ready",
+            snapshot.gauges.ready
+        );
     }
-    panic!("the run ended before {count} sessions were ready");
+    panic!("the run ended before {wanted} sessions were ready");
 }

@@ -16,11 +16,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A file or standard output.
+type Out = BufWriter<Box<dyn Write>>;
+
 /// Open outputs.
 pub(super) struct Sinks {
     json: Option<PathBuf>,
-    csv: Option<(BufWriter<Box<dyn Write>>, PathBuf)>,
-    hdr: Option<(HdrLog<BufWriter<Box<dyn Write>>>, PathBuf)>,
+    csv: Option<(Out, PathBuf)>,
+    hdr: Option<(HdrLog<Out>, PathBuf)>,
     journal: Option<Journal>,
     telemetry: Option<Telemetry>,
 }
@@ -43,7 +46,7 @@ pub(super) fn check(outputs: &Outputs) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn open(path: &Path) -> Result<BufWriter<Box<dyn Write>>, WriteError> {
+fn open(path: &Path) -> Result<Out, WriteError> {
     let out: Box<dyn Write> = if path == Path::new("-") {
         Box::new(io::stdout())
     } else {
@@ -161,11 +164,10 @@ pub(crate) fn to_json(report: &Report) -> String {
 
 /// The summary for the terminal.
 pub(super) fn summary(report: &Report, asked: &Plan, paint: Paint) -> String {
-    let lines = |verdict| crate::explain::lines(verdict);
     text::render(
         report,
         &crate::plan::headline(asked),
-        &lines,
+        &crate::commands::lines,
         paint,
         super::terminal_width(),
     )

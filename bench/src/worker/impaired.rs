@@ -24,9 +24,17 @@ pub struct Impaired {
     clock: Clock,
     outward: Lane,
     inward: Lane,
-    end: Option<Option<io::ErrorKind>>,
+    end: End,
     reset_at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+}
+
+/// Whether the socket has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    No,
+    Fin,
+    Error(io::ErrorKind),
 }
 
 /// One direction: chunks with the instant at which each comes out.
@@ -95,7 +103,7 @@ impl Impaired {
             clock,
             outward,
             inward,
-            end: None,
+            end: End::No,
             reset_at,
             timer,
         }
@@ -115,13 +123,13 @@ impl Impaired {
 
     /// Puts what the socket has into the inward lane.
     fn pump_in(&mut self, now: Instant, cx: &mut Context<'_>) {
-        while self.end.is_none() && self.inward.bytes < MAX_UNDER_WAY_BYTES {
+        while self.end == End::No && self.inward.bytes < MAX_UNDER_WAY_BYTES {
             let mut space = [0; READ_BYTES];
             let mut buf = ReadBuf::new(&mut space);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
-                Poll::Ready(Ok(())) if buf.filled().is_empty() => self.end = Some(None),
+                Poll::Ready(Ok(())) if buf.filled().is_empty() => self.end = End::Fin,
                 Poll::Ready(Ok(())) => self.inward.offer(now, buf.filled()),
-                Poll::Ready(Err(error)) => self.end = Some(Some(error.kind())),
+                Poll::Ready(Err(error)) => self.end = End::Error(error.kind()),
                 Poll::Pending => break,
             }
         }
@@ -167,8 +175,12 @@ impl AsyncRead for Impaired {
             this.inward.take(count);
             return Poll::Ready(Ok(()));
         }
-        if let (Some(end), true) = (this.end, this.inward.chunks.is_empty()) {
-            return Poll::Ready(end.map_or(Ok(()), |kind| Err(kind.into())));
+        if this.inward.chunks.is_empty() {
+            match this.end {
+                End::No => {}
+                End::Fin => return Poll::Ready(Ok(())),
+                End::Error(kind) => return Poll::Ready(Err(kind.into())),
+            }
         }
         this.arm(cx);
         Poll::Pending

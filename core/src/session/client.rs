@@ -275,6 +275,7 @@ impl ClientConnection {
             ending: self.facts.ending,
             ended_by: self.facts.ended_by,
             violation: self.facts.violation.clone(),
+            since_first_message: self.entered(Stage::Auth).map(|at| end.since(at)),
             ..Observation::default()
         };
         self.dialect.observe(end, &mut seen);

@@ -1,71 +1,198 @@
-//! What the dictionary says of each ending, for a person at an incident.
+//! The texts of the dictionary: what a person at an incident needs to know of each ending.
 
-use super::Verdict;
+use super::{RefusalClass, ResetClass, Verdict, entries};
 use crate::Dialect;
 
-/// One entry.
-#[derive(Clone, Copy, Debug)]
+/// One ending, explained.
+#[derive(Debug)]
 pub struct Entry {
-    /// The ending.
+    /// Which.
     pub verdict: Verdict,
-    /// What happened, in a few words.
+    /// Its name in plain words, at most 60 characters.
     pub title: &'static str,
-    /// The likeliest cause, one line.
-    pub cause: &'static str,
-    /// What mends it, one line.
-    pub fix: &'static str,
-    /// What users see.
+    /// The cause in one line, at most 100 characters.
+    pub cause_line: &'static str,
+    /// The fix in one line, at most 100 characters.
+    pub fix_line: &'static str,
+    /// What people notice.
     pub symptoms: &'static [&'static str],
-    /// What can be behind it.
+    /// What brings it about, the most frequent first.
     pub causes: &'static [&'static str],
-    /// Where to look: capture, client, gateway's log.
-    pub evidence: &'static [&'static str],
-    /// What to do, with the exact settings.
+    /// Where to see it.
+    pub evidence: EvidenceSources,
+    /// What to do, with the settings' exact names, the first thing to try first.
     pub fixes: &'static [&'static str],
-    /// Easily mistaken for it, or its neighbours.
+    /// Endings that look alike or come with it.
     pub related: &'static [Verdict],
+    /// What other documents call it.
+    pub seed_names: &'static [&'static str],
+    /// The dialects whose sessions can end so.
+    pub dialects: &'static [Dialect],
+    /// How to cause it on purpose.
+    pub fault: &'static str,
 }
 
-impl Entry {
-    /// The entry of `verdict`.
-    pub fn of(verdict: Verdict) -> &'static Self {
-        &super::entries::ENTRIES[verdict.index()]
-    }
+/// What shows an ending, by who looks.
+#[derive(Debug)]
+pub struct EvidenceSources {
+    /// In a packet capture.
+    pub capture: &'static [&'static str],
+    /// At the client.
+    pub client: &'static [&'static str],
+    /// In the gateway's log.
+    pub gateway_log: &'static [&'static str],
+}
 
-    /// Which dialects can end so.
-    pub fn dialects(&self) -> &'static [Dialect] {
-        use Dialect::{Clawchat, Clw, Openclaw};
-        match self.verdict {
-            Verdict::AuthUnavailable | Verdict::SessionReplaced => &[Clawchat],
-            Verdict::PairingRequired | Verdict::RateLimited | Verdict::SlowConsumer => &[Openclaw],
-            Verdict::SessionExpired => &[Clw],
-            Verdict::SessionRevoked | Verdict::VersionMismatch => &[Openclaw, Clw],
-            _ => &[Openclaw, Clw, Clawchat],
+/// One error code of the OpenClaw gateway (`error.details.code`, protocol page section 6), or one ClawChat hello-fail
+/// reason.
+#[derive(Debug)]
+pub struct ErrorCodeEntry {
+    /// As on the wire.
+    pub code: &'static str,
+    /// Who sends it.
+    pub dialect: Dialect,
+    /// The class that it belongs to; `None` where the session goes on.
+    pub class: Option<RefusalClass>,
+    /// When it is sent.
+    pub meaning: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+}
+
+impl ErrorCodeEntry {
+    /// What a session refused with this code is called.
+    pub const fn verdict(&self) -> Option<Verdict> {
+        match self.class {
+            Some(RefusalClass::Overloaded) => Some(Verdict::ServerOverloaded),
+            Some(RefusalClass::Unavailable) => Some(Verdict::ServerUnavailable),
+            Some(RefusalClass::RateLimited) => Some(Verdict::RateLimited),
+            Some(RefusalClass::PairingRequired) => Some(Verdict::PairingRequired),
+            Some(RefusalClass::VersionMismatch) => Some(Verdict::VersionMismatch),
+            Some(RefusalClass::Credentials) => Some(Verdict::AuthFailed),
+            Some(RefusalClass::AuthUnavailable) => Some(Verdict::AuthUnavailable),
+            Some(RefusalClass::Protocol) => Some(Verdict::ProtocolError),
+            None => None,
         }
     }
+}
+
+/// One class of RST, explained.
+#[derive(Debug)]
+pub struct ResetEntry {
+    /// Which.
+    pub class: ResetClass,
+    /// What it is.
+    pub meaning: &'static str,
+    /// How it is recognised in a capture.
+    pub test: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+/// The entry of a verdict.
+pub fn entry(verdict: Verdict) -> &'static Entry {
+    entries::ENTRIES[verdict.index()]
+}
+
+/// The entry of an error code, ASCII case aside.
+pub fn error_code(code: &str) -> Option<&'static ErrorCodeEntry> {
+    error_codes()
+        .iter()
+        .find(|entry| entry.code.eq_ignore_ascii_case(code))
+}
+
+/// All error codes that are known.
+pub fn error_codes() -> &'static [ErrorCodeEntry] {
+    entries::ERROR_CODES
+}
+
+/// The entry of a class of RST.
+pub fn reset_entry(class: ResetClass) -> &'static ResetEntry {
+    &entries::RESETS[class as usize]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Stage;
+    use crate::verdict::{Observation, Refusal, classify};
+    use std::collections::BTreeSet;
 
     #[test]
-    fn every_verdict_has_its_entry_and_one_line_stays_one_line() {
+    fn every_verdict_has_its_own_entry() {
         for verdict in Verdict::ALL {
-            let entry = Entry::of(verdict);
-            assert_eq!(entry.verdict, verdict);
-            for line in [entry.title, entry.cause, entry.fix] {
-                assert!(
-                    !line.is_empty() && line.chars().count() <= 100,
-                    "{verdict}: {line}"
-                );
-            }
-            for list in [entry.symptoms, entry.causes, entry.evidence, entry.fixes] {
-                assert!(
-                    !list.is_empty() && list.iter().all(|l| !l.is_empty()),
-                    "{verdict}"
-                );
-            }
+            assert_eq!(entry(verdict).verdict, verdict);
         }
+        for class in ResetClass::ALL {
+            assert_eq!(reset_entry(class).class, class);
+        }
+    }
+
+    #[test]
+    fn lines_keep_their_limits_and_say_something() {
+        for verdict in Verdict::ALL {
+            let e = entry(verdict);
+            for (text, limit) in [(e.title, 60), (e.cause_line, 100), (e.fix_line, 100)] {
+                let length = text.chars().count();
+                assert!((3..=limit).contains(&length), "{verdict}: {length} {text}");
+                assert!(!text.contains('\n'), "{verdict}: {text}");
+            }
+            let evidence = [e.evidence.capture, e.evidence.client, e.evidence.gateway_log].concat();
+            for list in [e.symptoms, e.causes, e.fixes, &evidence] {
+                assert!(!list.is_empty(), "{verdict}");
+                for text in list {
+                    assert!(text.len() > 3 && !text.contains('\n'), "{verdict}: {text}");
+                    assert_eq!(text.trim(), *text, "{verdict}");
+                }
+            }
+            assert!(!e.fault.is_empty() && !e.dialects.is_empty(), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn related_verdicts_are_others_and_named_once() {
+        for verdict in Verdict::ALL {
+            let related = entry(verdict).related;
+            assert!(!related.contains(&verdict), "{verdict}");
+            assert_eq!(
+                related.iter().collect::<BTreeSet<_>>().len(),
+                related.len(),
+                "{verdict}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_with_a_known_code_gets_the_verdict_that_its_entry_promises() {
+        for known in error_codes() {
+            let (Some(class), Some(expected)) = (known.class, known.verdict()) else {
+                continue;
+            };
+            let seen = Observation {
+                dialect: known.dialect,
+                stage: Stage::Auth,
+                refusal: Some(Refusal {
+                    class,
+                    code: known.code.to_owned(),
+                    message: String::new(),
+                }),
+                ..Observation::default()
+            };
+            assert_eq!(classify(&seen).verdict, expected, "{}", known.code);
+        }
+    }
+
+    #[test]
+    fn error_codes_are_unique_and_found_in_any_case() {
+        let codes: BTreeSet<_> = error_codes()
+            .iter()
+            .map(|e| e.code.to_ascii_lowercase())
+            .collect();
+        assert_eq!(codes.len(), error_codes().len());
+        assert_eq!(
+            error_code("auth_token_mismatch").and_then(ErrorCodeEntry::verdict),
+            Some(Verdict::AuthFailed)
+        );
+        assert!(error_code("NO_SUCH").is_none());
     }
 }

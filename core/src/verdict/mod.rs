@@ -1,15 +1,23 @@
 //! The dictionary of endings: one set of names and rules for client, server, packets and dashboard.
 
+mod bands;
 mod classify;
+mod close_code;
 mod entries;
 mod entry;
 mod evidence;
 mod observation;
+mod reason;
 mod reset;
 
-pub use classify::classify;
-pub use entry::Entry;
+pub use bands::{DurationBand, default_handshake_timeout};
+pub use classify::{classify, counts_as_error};
+pub use close_code::{CloseCodeEntry, CloseStage, close_code, close_codes, close_codes_of};
+pub use entry::{
+    Entry, ErrorCodeEntry, EvidenceSources, ResetEntry, entry, error_code, error_codes, reset_entry,
+};
 pub use evidence::evidence;
+
 pub use observation::{
     CloseFrame, Connect, Disconnect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side,
     Viewpoint, Violation,

@@ -212,6 +212,9 @@ pub struct Observation {
     pub helper: bool,
     /// The server told in the dialect that its handshake timeout ended it (a server knows; others infer).
     pub handshake_timed_out: bool,
+    /// From the client's first message to the end, if it sent one and the time is known: tells a close that answers
+    /// an unreadable first message from one that does not.
+    pub since_first_message: Option<Duration>,
     /// What was not captured, in words. Anything here can make the verdict `incomplete`.
     pub missing: Vec<&'static str>,
 }

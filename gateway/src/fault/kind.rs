@@ -16,7 +16,7 @@ pub enum Kind {
     UpgradeStatus(u16),
     /// Bytes that are no HTTP instead of the 101.
     Garbage,
-    /// At most so many other sockets that are not ready.
+    /// At most so many sockets that are not ready, counting the one that asks.
     Budget(u32),
     /// The login is refused as overloaded.
     Overload,

@@ -53,7 +53,7 @@ pub const FAULTS: &[FaultInfo] = &[
     row("garbage", "", "answers the upgrade with bytes that are no HTTP", |_| Some(Kind::Garbage)),
     row("upgrade-status", "=CODE", "answers the upgrade with this HTTP status",
         |v| v.parse().ok().filter(|s| (300..600).contains(s)).map(Kind::UpgradeStatus)),
-    row("budget", "=N", "allows so many other sockets before ready, then HTTP 503", |v| v.parse().ok().map(Kind::Budget)),
+    row("budget", "=N", "allows so many sockets before ready at once, then HTTP 503", |v| v.parse().ok().map(Kind::Budget)),
     openclaw("challenge-delay", "=T", "sends the challenge so late", |v| parse_duration(v).ok().map(Kind::ChallengeDelay)),
     openclaw("no-challenge", "", "sends no challenge", |_| Some(Kind::NoChallenge)),
     row("handshake-timeout", "=T", "waits only so long for the login, and neither asks for it nor hears it",
