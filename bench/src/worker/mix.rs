@@ -1,11 +1,11 @@
 //! From the plan's kinds of sessions to the machines that speak for them.
 
 use super::link::Target;
-use crate::plan::{Flaw, Mix, Plan, Role, SessionSettings};
-use clw_core::Dialect;
+use crate::plan::{ClwWire, Flaw, Mix, Plan, Role, SessionSettings};
 use clw_core::openclaw::{self, ClientInfo, Credentials};
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConfig, ClientDialect};
+use clw_core::{Dialect, clw};
 use std::sync::Arc;
 
 /// Largest message that a client takes, bytes; the real gateway's hello-ok is 15 kB.
@@ -19,6 +19,9 @@ pub struct Kind {
     pub connection: Arc<ClientConfig>,
     operator: Arc<openclaw::ClientConfig>,
     node: Arc<openclaw::ClientConfig>,
+    clw: Arc<clw::ClientConfig>,
+    /// The secret that CLW tokens are derived from, where all sessions have the same.
+    clw_secret: Option<Arc<Secret>>,
     /// Credentials of sessions without a device, where all have the same.
     common: Option<Arc<Credentials>>,
 }
@@ -49,6 +52,11 @@ impl Kind {
                 handshake_timeout: None,
                 answer_pings: flaw != Some(Flaw::NoPong),
             }),
+            clw: Arc::new(clw_config(mix, flaw)),
+            clw_secret: (mix.credentials.len() <= 1)
+                .then(|| mix.credentials.get(0).token.clone())
+                .flatten()
+                .map(Arc::new),
             operator: config(Role::Operator),
             node: config(Role::Node),
             common: (mix.credentials.len() <= 1)
@@ -56,13 +64,31 @@ impl Kind {
         }
     }
 
+    /// What a CLW session keeps over its connections: its name, unique in the run, and its tokens, derived from the
+    /// shared secret so that none is presented twice. `None` for the other dialects.
+    pub fn account(&self, settings: &SessionSettings<'_>) -> Option<Arc<clw::Account>> {
+        if settings.mix.dialect != Dialect::Clw {
+            return None;
+        }
+        let name: Arc<str> = format!("{}-{}", settings.client_id, settings.number).into();
+        let secret = match (&self.clw_secret, &settings.credential.token) {
+            (Some(secret), _) => secret.clone(),
+            (None, token) => Arc::new(token.clone().unwrap_or_else(|| Secret::new(""))),
+        };
+        Some(Arc::new(clw::Account::derived(name, secret)))
+    }
+
     /// The machine of the session that `settings` describe.
     pub fn dialect(
         &self,
         settings: &SessionSettings<'_>,
+        account: Option<&Arc<clw::Account>>,
         device_token: Option<&Secret>,
         flaw: Option<Flaw>,
     ) -> Box<dyn ClientDialect> {
+        if let Some(account) = account {
+            return Box::new(clw::Client::new(self.clw.clone(), account.clone()));
+        }
         let usual = match settings.role {
             Role::Operator => &self.operator,
             Role::Node => &self.node,
@@ -92,6 +118,28 @@ impl Kind {
             }),
         };
         Box::new(openclaw::Client::new(config, proof))
+    }
+}
+
+/// CLW's settings of a kind.
+fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
+    let wire = match mix.wire {
+        ClwWire::V2_1 => clw::WireVersion::V2_1,
+        ClwWire::V2_2 => clw::WireVersion::V2_2,
+    };
+    let defaults = clw::ClientConfig::new(wire);
+    clw::ClientConfig {
+        beats: mix.heartbeat.map_or(clw::Beats::Off, clw::Beats::Every),
+        pong_timeout: mix.heartbeat_timeout,
+        refresh_lead: defaults.refresh_lead.filter(|_| mix.refresh),
+        flaw: match flaw {
+            Some(Flaw::NoConnect) => Some(clw::Flaw::NoHello),
+            Some(Flaw::NotJson) => Some(clw::Flaw::NotJson),
+            Some(Flaw::WrongFirst) => Some(clw::Flaw::WrongFirst),
+            Some(Flaw::BadSignature | Flaw::NoPong) | None => None,
+        },
+        client_version: mix.client_version.clone(),
+        ..defaults
     }
 }
 

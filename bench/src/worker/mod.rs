@@ -18,9 +18,9 @@ pub use mix::Kind;
 pub use slots::run;
 
 use crate::plan::{Hold, Mix, Plan};
+use clw_core::clw;
 use clw_core::pacing::Schedule;
 use clw_core::reconnect::Policy;
-use clw_core::secret::Secret;
 use clw_core::session::{ClientDialect, ClientEvent, Outbox};
 use clw_core::snapshot::Snapshot;
 use clw_core::tally::Tally;
@@ -159,9 +159,15 @@ impl Worker {
         }
     }
 
-    fn dialect(&self, mix: usize, number: u64, device_token: Option<&Secret>) -> Box<dyn ClientDialect> {
-        self.kind(mix)
-            .dialect(&self.plan.session(number), device_token, self.plan.flaw)
+    fn account(&self, mix: usize, number: u64) -> Option<Arc<clw::Account>> {
+        self.kind(mix).account(&self.plan.session(number))
+    }
+
+    fn dialect(&self, state: &SessionState) -> Box<dyn ClientDialect> {
+        let settings = self.plan.session(state.number);
+        let account = state.account.as_ref();
+        self.kind(state.mix)
+            .dialect(&settings, account, state.device_token.as_ref(), self.plan.flaw)
     }
 
     fn next_nonce(&self) -> [u8; 16] {

@@ -5,6 +5,7 @@ use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
 use clw_core::Stage;
+use clw_core::clw;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
 use clw_core::secret::Secret;
@@ -13,6 +14,7 @@ use clw_core::tally::{Metric, Tally};
 use clw_core::time::Instant;
 use clw_core::verdict::{Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, evidence};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What lives as long as the session, across its connections.
@@ -29,6 +31,8 @@ pub struct SessionState {
     pub calls: Vec<NextCall>,
     /// A token that the server issued to this session's device.
     pub device_token: Option<Secret>,
+    /// CLW: name, tokens, resumable session.
+    pub account: Option<Arc<clw::Account>>,
     first_ready: Option<Instant>,
     meant_from: Option<Instant>,
     dropped_at: Option<Instant>,
@@ -57,10 +61,12 @@ pub enum Outcome {
 impl SessionState {
     /// Session `number`, due at `scheduled`. `planned_end` is known from the start where the run's end decides it.
     pub fn new(worker: &Worker, number: u64, scheduled: Instant, planned_end: Option<Instant>) -> Self {
+        let mix = worker.mix_index(number);
         Self {
             number,
             scheduled,
-            mix: worker.mix_index(number),
+            mix,
+            account: worker.account(mix, number),
             planned_end,
             calls: Vec::new(),
             device_token: None,
@@ -131,8 +137,9 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         let retry_after = if worker.is_stopping() || state.planned_end.is_some_and(|at| now >= at) {
             None
         } else {
-            // A flag or a file gives a session one credential: once refused it is dead, and there is no other.
-            backoff.after(end.judgement.verdict, end.ready_for, false)
+            // OpenClaw's flags and files give a session one credential: once refused it is dead, and there is no other.
+            let fresh = state.account.as_ref().is_some_and(|account| account.has_token());
+            backoff.after(end.judgement.verdict, end.ready_for, fresh)
         };
         // A session that is turned away is meant to be up from then on.
         state.meant_from.get_or_insert(now);
@@ -185,7 +192,7 @@ pub struct ConnectionEnd {
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
     let began = worker.clock.now();
-    let dialect = worker.dialect(state.mix, state.number, state.device_token.as_ref());
+    let dialect = worker.dialect(state);
     let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.kind(state.mix).target.address(state.number);
