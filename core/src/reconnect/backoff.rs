@@ -1,5 +1,6 @@
-//! Whether and when to connect again.
+//! When to connect again: exponential backoff with full jitter.
 
+use super::credential::kills_credential;
 use crate::verdict::Verdict;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -30,11 +31,12 @@ impl Policy {
 
 /// One session's reconnects: exponential backoff with full jitter (a wait between 0 and the bound, so that sessions
 /// dropped together do not come back together).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     policy: Policy,
     tried: u32,
-    rng: Option<Box<ChaCha8Rng>>,
+    /// Waits drawn in all, so that a session that recovered does not draw the same ones again.
+    drawn: u32,
     seed: u64,
 }
 
@@ -44,7 +46,7 @@ impl Backoff {
         Self {
             policy,
             tried: 0,
-            rng: None,
+            drawn: 0,
             seed,
         }
     }
@@ -71,11 +73,16 @@ impl Backoff {
             .backoff
             .saturating_mul(1u32.checked_shl(self.tried).unwrap_or(u32::MAX));
         self.tried += 1;
-        let seed = self.seed;
-        let rng = self
-            .rng
-            .get_or_insert_with(|| Box::new(ChaCha8Rng::seed_from_u64(seed)));
+        // One generator a draw costs less than a generator kept by each of 100 000 sessions.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(self.drawn.into());
+        self.drawn = self.drawn.wrapping_add(1);
         Some(bound.min(self.policy.backoff_max).mul_f64(rng.random::<f64>()))
+    }
+
+    /// Retries since the session was last stable.
+    pub fn tried(&self) -> u32 {
+        self.tried
     }
 }
 
@@ -92,7 +99,7 @@ pub fn worth_retrying(verdict: Verdict, fresh_credentials: bool) -> bool {
         | Verdict::ProtocolError
         | Verdict::TlsFailed
         | Verdict::SessionReplaced => false,
-        Verdict::AuthFailed | Verdict::SessionRevoked | Verdict::SessionExpired => fresh_credentials,
+        dead if kills_credential(dead) => fresh_credentials,
         _ => true,
     }
 }
@@ -141,6 +148,26 @@ mod tests {
             Backoff::new(Policy::OFF, 1).after(Verdict::ServerRestart, STABLE, true),
             None
         );
+    }
+
+    #[test]
+    fn waits_are_spread_over_the_whole_bound() {
+        let waits: Vec<f64> = (0..1000)
+            .filter_map(|seed| Backoff::new(POLICY, seed).after(Verdict::ServerRestart, Duration::ZERO, true))
+            .map(|wait| wait.as_secs_f64())
+            .collect();
+        let mean = waits.iter().sum::<f64>() / 1000.0;
+        assert!((0.45..0.55).contains(&mean), "{mean}");
+        assert!(waits.iter().any(|w| *w < 0.05) && waits.iter().any(|w| *w > 0.95));
+    }
+
+    #[test]
+    fn a_session_that_recovered_draws_other_waits() {
+        let mut backoff = Backoff::new(POLICY, 1);
+        let first = backoff.after(Verdict::ServerRestart, Duration::ZERO, true);
+        let again = backoff.after(Verdict::ServerRestart, STABLE, true);
+        assert_ne!(first, again);
+        assert_eq!(backoff.tried(), 1);
     }
 
     proptest! {
