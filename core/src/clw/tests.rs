@@ -1,0 +1,529 @@
+//! Both machines against each other.
+
+use super::harness::{Pair, SECRET, account, backend, client};
+use super::*;
+use crate::secret::Secret;
+use crate::session::{ClientEvent, Finish, ServerDialect, ServerEvent, Stop};
+use crate::time::Instant;
+use crate::verdict::{Disconnect, RefusalClass, Side, Verdict};
+use crate::{Stage, verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A login that is not expected to succeed, half a second later.
+fn login(config: Arc<ClientConfig>, account: &Arc<Account>, backend: &Backend) -> Pair {
+    login_with(config, account, backend, |_| {})
+}
+
+fn login_with(
+    config: Arc<ClientConfig>,
+    account: &Arc<Account>,
+    backend: &Backend,
+    prepare: impl FnOnce(&mut Server),
+) -> Pair {
+    let mut pair = Pair::connect(Instant::ORIGIN, config, account, backend, 1, prepare);
+    pair.run_for(Duration::from_millis(500));
+    pair
+}
+
+#[test]
+fn login_heartbeat_logout() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    assert_eq!(pair.events(&ClientEvent::Reached(Stage::Auth)), 1);
+    assert_eq!(pair.events(&ClientEvent::Reached(Stage::Ready)), 1);
+    assert_eq!(pair.events(&ClientEvent::ServerVersion("2.2.0".to_owned())), 1);
+    assert_eq!(pair.verdict(), Verdict::Open);
+    pair.run_for(seconds(5));
+    let rtt = Duration::from_millis(10);
+    assert_eq!(pair.events(&ClientEvent::HeartbeatSent), 2);
+    assert_eq!(pair.events(&ClientEvent::HeartbeatAnswered { rtt }), 2);
+    pair.log_out();
+    pair.run_for(seconds(5));
+    assert_eq!(pair.verdict(), Verdict::Ok);
+    assert!(pair.client.is_over() && pair.server.is_ended());
+    let [client, server] = pair.observations();
+    assert!(client.logged_out && server.logged_out);
+    let opcodes: Vec<_> = pair.said.iter().map(|said| said.opcode).collect();
+    let ping = [Opcode::AuthPing, Opcode::AuthPong];
+    let hello = [Opcode::AuthHello, Opcode::AuthOk];
+    assert_eq!(
+        opcodes,
+        [&hello[..], &ping, &ping, &[Opcode::AuthLogout]].concat()
+    );
+    assert!(pair.said.chunks(2).take(3).all(|pair| pair[0].seq == pair[1].seq));
+}
+
+#[test]
+fn ten_thousand_seconds_of_heartbeats_and_refreshes() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.run_until(Instant::ORIGIN + seconds(10_000));
+    assert_eq!(pair.verdict(), Verdict::Open);
+    assert_eq!(pair.events(&ClientEvent::HeartbeatSent), 4999);
+    assert_eq!(pair.count(Opcode::AuthPong), 4999);
+    assert_eq!(pair.events(&ClientEvent::HeartbeatMissed), 0);
+    // A token lives 300 s and is refreshed 30 s before its end.
+    assert_eq!(pair.events(&ClientEvent::Refreshed), 37);
+    let refreshes: Vec<_> = pair
+        .said
+        .iter()
+        .filter(|said| said.opcode == Opcode::AuthRefresh)
+        .collect();
+    assert_eq!(refreshes.len(), 37);
+    for (before, after) in refreshes.iter().zip(&refreshes[1..]) {
+        let apart = after.at - before.at;
+        assert!(apart >= seconds(270) && apart < seconds(271), "{apart:?}");
+        assert_ne!(before.payload, after.payload);
+    }
+    // No client's message has the seq that tells a refused refresh.
+    assert!(pair.said.iter().all(|said| said.seq != REFUSED_REFRESH_SEQ));
+}
+
+#[test]
+fn a_client_without_the_servers_reminder_refreshes_by_its_own_clock() {
+    let backend = backend(|server| server.refresh_lead = Duration::ZERO);
+    let mut pair = Pair::ready(|_| {}, &backend);
+    pair.run_for(seconds(290));
+    assert_eq!(pair.count(Opcode::RefreshNeeded), 0);
+    assert_eq!(pair.events(&ClientEvent::Refreshed), 1);
+}
+
+#[test]
+fn without_refresh_the_session_expires() {
+    let mut pair = Pair::ready(|client| client.refresh_lead = None, &backend(|_| {}));
+    pair.run_for(seconds(299));
+    assert_eq!(pair.count(Opcode::RefreshNeeded), 1);
+    assert_eq!(pair.verdict(), Verdict::Open);
+    pair.run_for(seconds(3));
+    assert_eq!(pair.count(Opcode::AuthRefresh), 0);
+    assert_eq!(pair.verdict(), Verdict::SessionExpired);
+    let [client, server] = pair.observations();
+    assert_eq!(client.disconnect, Some(Disconnect::TokenExpired));
+    assert!(client.token_expired && server.token_expired);
+}
+
+#[test]
+fn a_refused_refresh_is_told_and_the_session_expires() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.on_server(|server, _, _| server.refuse_refresh(true));
+    pair.run_for(seconds(280));
+    assert_eq!(pair.events(&ClientEvent::RefreshRefused), 1);
+    let refusal = pair
+        .said
+        .iter()
+        .find(|said| said.opcode == Opcode::AuthError)
+        .unwrap();
+    assert_eq!(refusal.seq, 0xFF);
+    assert!(refusal.payload.contains("Token refresh failed, seq=0xFF"));
+    let [client, server] = pair.observations();
+    assert!(client.token_expired && server.token_expired);
+    pair.run_for(seconds(30));
+    assert_eq!(
+        pair.count(Opcode::AuthRefresh),
+        1,
+        "a dead token is not presented again"
+    );
+    assert_eq!(pair.verdict(), Verdict::SessionExpired);
+}
+
+#[test]
+fn a_source_with_one_token_lets_the_session_expire() {
+    let account = Arc::new(Account::new(
+        "fixed".into(),
+        TokenSource::fixed(Secret::new(SECRET)),
+    ));
+    let mut pair = login(client(|_| {}), &account, &backend(|_| {}));
+    assert!(pair.client.is_ready());
+    pair.run_for(seconds(400));
+    assert_eq!(pair.verdict(), Verdict::SessionExpired);
+    assert!(!account.has_token());
+    // And it has nothing to connect again with.
+    let again = login(client(|_| {}), &account, &backend(|_| {}));
+    assert_eq!(again.count(Opcode::AuthHello), 0);
+    assert_eq!(again.verdict(), Verdict::ClosedBeforeConnect);
+}
+
+#[test]
+fn a_wrong_token_is_refused() {
+    let account = Arc::new(Account::new(
+        "a".into(),
+        TokenSource::fixed(Secret::new("wrong-token")),
+    ));
+    let pair = login(client(|_| {}), &account, &backend(|_| {}));
+    assert_eq!(pair.verdict(), Verdict::AuthFailed);
+    let [client, server] = pair.observations();
+    assert_eq!(client.refusal, server.refusal);
+    assert_eq!(client.refusal.unwrap().code, "clw-auth-failed");
+    assert!(pair.server_events.contains(&ServerEvent::Refused {
+        code: "clw-auth-failed"
+    }));
+    let logged = format!("{:?}", pair.server_events);
+    assert!(logged.contains("sha256:") && !logged.contains("wrong-token"));
+}
+
+#[test]
+fn every_class_of_refusal_has_the_same_name_on_both_sides() {
+    for (class, expected) in [
+        (RefusalClass::Overloaded, Verdict::ServerOverloaded),
+        (RefusalClass::Unavailable, Verdict::ServerUnavailable),
+        (RefusalClass::RateLimited, Verdict::RateLimited),
+        (RefusalClass::PairingRequired, Verdict::PairingRequired),
+        (RefusalClass::VersionMismatch, Verdict::VersionMismatch),
+        (RefusalClass::Credentials, Verdict::AuthFailed),
+        (RefusalClass::AuthUnavailable, Verdict::AuthUnavailable),
+        (RefusalClass::Protocol, Verdict::ProtocolError),
+    ] {
+        let pair = login_with(client(|_| {}), &account("a"), &backend(|_| {}), |server| {
+            server.refuse_logins(Some(class));
+        });
+        assert_eq!(pair.verdict(), expected);
+        assert!(pair.client.is_over(), "{class:?}");
+    }
+}
+
+#[test]
+fn every_reason_to_disconnect_has_the_same_name_on_both_sides() {
+    for (reason, expected) in [
+        (Disconnect::Overload, Verdict::ServerOverloaded),
+        (Disconnect::TokenExpired, Verdict::SessionExpired),
+        (Disconnect::TokenRevoked, Verdict::SessionRevoked),
+        (Disconnect::VersionMismatch, Verdict::VersionMismatch),
+        (Disconnect::HeartbeatTimeout, Verdict::HeartbeatMiss),
+        (Disconnect::Shutdown, Verdict::ServerRestart),
+        (Disconnect::Other, Verdict::AuthDisconnected),
+    ] {
+        let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+        pair.on_server(|server, now, out| server.disconnect(now, reason, out));
+        pair.run_for(seconds(2));
+        assert_eq!(pair.verdict(), expected);
+        assert!(pair.client.is_over() && pair.server.is_ended(), "{reason:?}");
+    }
+}
+
+#[test]
+fn an_old_client_is_disconnected_at_its_first_ping_unless_the_server_is_compatible() {
+    let old = || client(|config| *config = ClientConfig::new(WireVersion::V2_1));
+    let mut strict = login(old(), &account("a"), &backend(|_| {}));
+    assert!(strict.client.is_ready());
+    strict.run_for(seconds(3));
+    assert_eq!(strict.count(Opcode::AuthPing), 1);
+    assert_eq!(strict.verdict(), Verdict::VersionMismatch);
+    for kind in [
+        backend(|server| server.compatible = true),
+        backend(|server| server.wire = WireVersion::V2_1),
+    ] {
+        let mut lenient = login(old(), &account("a"), &kind);
+        lenient.run_for(seconds(60));
+        assert_eq!(lenient.verdict(), Verdict::Open);
+    }
+}
+
+#[test]
+fn a_release_of_another_protocol_is_turned_away() {
+    let config = client(|config| config.client_version = "3.0.0".to_owned());
+    let pair = login(config, &account("a"), &backend(|_| {}));
+    assert_eq!(pair.verdict(), Verdict::VersionMismatch);
+}
+
+#[test]
+fn past_its_capacity_the_queue_turns_logins_away() {
+    let crowded = Backend::new(
+        ServerConfig::default(),
+        TokenAuthority::new(Secret::new(SECRET)),
+        AuthQueue::new(2, Duration::from_secs(1)),
+    );
+    let mut pairs: Vec<_> = (0..4)
+        .map(|n| {
+            Pair::connect(
+                Instant::ORIGIN,
+                client(|_| {}),
+                &account(&format!("c{n}")),
+                &crowded,
+                n,
+                |_| {},
+            )
+        })
+        .collect();
+    for pair in &mut pairs {
+        pair.run_for(Duration::from_millis(2500));
+    }
+    let verdicts: Vec<_> = pairs.iter().map(Pair::verdict).collect();
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Open,
+            Verdict::Open,
+            Verdict::ServerOverloaded,
+            Verdict::ServerOverloaded
+        ]
+    );
+    let ready_at = |pair: &Pair| pair.client.entered(Stage::Ready).unwrap();
+    assert_eq!(ready_at(&pairs[1]) - ready_at(&pairs[0]), Duration::from_secs(1));
+}
+
+#[test]
+fn a_login_that_waits_too_long_meets_the_handshake_timeout() {
+    for prepare in [
+        (|server: &mut Server| server.delay_login(seconds(6))) as fn(&mut Server),
+        |server| server.ignore_login(true),
+    ] {
+        let mut pair = login_with(client(|_| {}), &account("a"), &backend(|_| {}), prepare);
+        pair.run_for(seconds(8));
+        assert_eq!(pair.verdict(), Verdict::HandshakeTimeout);
+    }
+    let mut mute = login(
+        client(|config| config.flaw = Some(Flaw::NoHello)),
+        &account("a"),
+        &backend(|_| {}),
+    );
+    mute.run_for(seconds(8));
+    assert_eq!(mute.verdict(), Verdict::HandshakeTimeout);
+}
+
+#[test]
+fn pongs_that_stay_away_are_a_heartbeat_miss() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.on_server(|server, _, _| server.stall_pongs(true));
+    pair.run_for(seconds(10));
+    assert_eq!(pair.verdict(), Verdict::HeartbeatMiss);
+    assert_eq!(pair.events(&ClientEvent::HeartbeatMissed), 1);
+    let [client, server] = pair.observations();
+    let loss = client.heartbeat_loss.unwrap();
+    assert_eq!((loss.missing_from, loss.silence), (Side::Server, seconds(3)));
+    assert_eq!(server.heartbeat_loss.unwrap().missing_from, Side::Server);
+    let close = client.close.unwrap();
+    assert_eq!(
+        (close.code, close.reason.as_str()),
+        (Some(4000), "heartbeat timeout")
+    );
+}
+
+#[test]
+fn a_path_that_lost_its_way_back_is_a_heartbeat_miss() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.one_way = true;
+    pair.run_for(seconds(20));
+    assert_eq!(pair.verdict(), Verdict::HeartbeatMiss);
+}
+
+#[test]
+fn a_client_without_heartbeats_is_disconnected_after_the_grace() {
+    let mut pair = Pair::ready(|client| client.beats = Beats::Off, &backend(|_| {}));
+    pair.run_for(seconds(10));
+    assert_eq!(pair.count(Opcode::AuthPing), 0);
+    assert_eq!(pair.verdict(), Verdict::HeartbeatMiss);
+    for seen in pair.observations() {
+        assert_eq!(seen.disconnect, Some(Disconnect::HeartbeatTimeout));
+        let loss = seen.heartbeat_loss.unwrap();
+        assert_eq!((loss.missing_from, loss.silence), (Side::Client, seconds(5)));
+    }
+    let patient = backend(|server| server.grace = None);
+    let mut pair = Pair::ready(|client| client.beats = Beats::Off, &patient);
+    pair.run_for(seconds(60));
+    assert_eq!(pair.verdict(), Verdict::Open);
+}
+
+#[test]
+fn a_client_may_follow_the_servers_period() {
+    let slow = backend(|server| server.heartbeat = Some(seconds(4)));
+    let mut pair = Pair::ready(|client| client.beats = Beats::AsServerSays, &slow);
+    pair.run_for(seconds(40));
+    assert_eq!(pair.events(&ClientEvent::HeartbeatSent), 10);
+    let none = backend(|server| (server.heartbeat, server.grace) = (None, None));
+    let mut pair = Pair::ready(|client| client.beats = Beats::AsServerSays, &none);
+    pair.run_for(seconds(40));
+    assert_eq!(pair.events(&ClientEvent::HeartbeatSent), 0);
+    assert_eq!(pair.verdict(), Verdict::Open);
+}
+
+#[test]
+fn a_token_that_ran_out_early_revoked_or_cut_has_its_own_name() {
+    let mut expired = Pair::ready(|_| {}, &backend(|_| {}));
+    expired.on_server(Server::expire_now);
+    let mut revoked = Pair::ready(|_| {}, &backend(|_| {}));
+    revoked.on_server(Server::revoke);
+    let mut short = Pair::ready(|client| client.refresh_lead = None, &backend(|_| {}));
+    short.on_server(|server, now, _| server.set_ttl(now, seconds(1)));
+    let mut reset = Pair::ready(|_| {}, &backend(|_| {}));
+    reset.cut(Finish::Rst);
+    let mut killed = Pair::ready(|_| {}, &backend(|_| {}));
+    killed.cut(Finish::Fin);
+    let mut stopped = Pair::ready(|_| {}, &backend(|_| {}));
+    stopped.on_server(|server, now, out| server.stop(now, Stop::Stop, out));
+    for (pair, expected) in [
+        (&mut expired, Verdict::SessionExpired),
+        (&mut revoked, Verdict::SessionRevoked),
+        (&mut short, Verdict::SessionExpired),
+        (&mut reset, Verdict::AuthDisconnected),
+        (&mut killed, Verdict::AuthDisconnected),
+        (&mut stopped, Verdict::ServerRestart),
+    ] {
+        pair.run_for(seconds(3));
+        assert_eq!(pair.verdict(), expected);
+    }
+    let close = stopped.observations()[0].close.clone().unwrap();
+    assert_eq!((close.by, close.code), (Side::Server, Some(1001)));
+}
+
+#[test]
+fn a_close_without_logout_is_no_graceful_end() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.server_sends(|out| out.close(Some(1000), ""));
+    pair.run_for(seconds(1));
+    let seen = pair.client.observation(pair.now);
+    assert_eq!(verdict::classify(&seen).verdict, Verdict::AuthDisconnected);
+}
+
+#[test]
+fn a_server_that_disconnects_and_does_not_close_is_left() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    let reason = Disconnect::TokenRevoked;
+    pair.server_sends(|out| out.binary(&[&encode(Opcode::DisconnectAuth, 0, &DisconnectAuth { reason })]));
+    pair.run_for(Duration::from_millis(900));
+    assert!(!pair.client.is_over());
+    pair.run_for(seconds(4));
+    assert!(pair.client.is_over());
+    assert_eq!(
+        verdict::classify(&pair.client.observation(pair.now)).verdict,
+        Verdict::SessionRevoked
+    );
+}
+
+#[test]
+fn wrong_first_messages_are_protocol_errors() {
+    for flaw in [Flaw::NotJson, Flaw::WrongFirst] {
+        let config = client(|config| config.flaw = Some(flaw));
+        let pair = login(config, &account("a"), &backend(|_| {}));
+        assert_eq!(pair.verdict(), Verdict::ProtocolError);
+        assert_eq!(pair.count(Opcode::AuthError), 1);
+    }
+}
+
+#[test]
+fn what_breaks_the_protocol_of_a_live_session_ends_it_with_1002() {
+    let wrongs: [&[u8]; 5] = [
+        b"short",
+        b"\x0A\x04\0\0\0\0\0\x01[]",
+        b"\x0A\x00\0\0\0\0\0\x01{}",
+        b"\x0A\x01\0\0\0\0\0\x01{}",
+        b"\x0A\x07\0\0\0\0\0\x01{\"token\":1}",
+    ];
+    for wrong in wrongs {
+        let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+        // Read along by the server alone: the tap would not take a short one.
+        pair.run_for(Duration::from_millis(10));
+        let mut out = crate::session::Outbox::<ClientEvent>::client(9);
+        out.binary(&[wrong]);
+        let mut answer = crate::session::Outbox::server();
+        pair.server.receive(pair.now, &mut out.bytes, &mut answer);
+        assert_eq!(answer.closed.as_ref().unwrap().0, Some(1002), "{wrong:?}");
+        let seen = pair.server.observation(pair.now);
+        assert_eq!(seen.violation.as_ref().unwrap().by, Side::Client);
+        assert_eq!(verdict::classify(&seen).verdict, Verdict::ProtocolError);
+        pair.server_sends(|out| out.bytes.extend_from_slice(&answer.bytes));
+        pair.run_for(seconds(1));
+        assert_eq!(
+            verdict::classify(&pair.client.observation(pair.now)).verdict,
+            Verdict::ProtocolError
+        );
+    }
+}
+
+#[test]
+fn what_a_server_says_wrong_is_its_violation() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.server_sends(|out| out.text("hello"));
+    pair.run_for(seconds(1));
+    assert_eq!(pair.verdict(), Verdict::ProtocolError);
+    assert_eq!(
+        pair.observations()[0].violation.as_ref().unwrap().by,
+        Side::Server
+    );
+}
+
+#[test]
+fn opcodes_of_a_later_release_are_ignored_once_ready() {
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.server_sends(|out| out.binary(&[b"\x0B\x00\0\0\0\0\0\x01later"]));
+    pair.client_sends(|out| out.binary(&[b"\x0B\x00\0\0\0\0\0\x01later"]));
+    pair.run_for(seconds(30));
+    assert_eq!(pair.verdict(), Verdict::Open);
+}
+
+#[test]
+fn a_stale_token_id_is_refused_and_one_that_was_on_its_way_is_not() {
+    let ping_with = |pair: &mut Pair, id: String| {
+        let token_id = Some(id.into());
+        pair.client_sends(|out| out.binary(&[&encode(Opcode::AuthPing, 77, &Ping { token_id })]));
+        pair.run_for(Duration::from_millis(100));
+    };
+    let first = TokenId::of(derived_token(&Secret::new(SECRET), "bench-1", 0).expose()).to_hex();
+    let mut pair = Pair::ready(|_| {}, &backend(|_| {}));
+    pair.run_until(Instant::ORIGIN + seconds(271));
+    assert_eq!(pair.events(&ClientEvent::Refreshed), 1);
+    ping_with(&mut pair, first.clone());
+    assert_eq!(pair.verdict(), Verdict::Open);
+    pair.run_for(seconds(10));
+    ping_with(&mut pair, first);
+    assert_eq!(pair.verdict(), Verdict::SessionExpired);
+    let mut foreign = Pair::ready(|_| {}, &backend(|_| {}));
+    ping_with(&mut foreign, "00000000".to_owned());
+    foreign.run_for(seconds(1));
+    assert_eq!(foreign.verdict(), Verdict::AuthDisconnected);
+    assert_eq!(foreign.count(Opcode::AuthError), 1);
+}
+
+#[test]
+fn a_hundred_reconnects_each_with_a_new_token_and_the_same_session() {
+    let strict = Backend::new(
+        ServerConfig::default(),
+        TokenAuthority::new(Secret::new(SECRET)).refusing_reuse(true),
+        AuthQueue::default(),
+    );
+    let account = account("a");
+    let mut now = Instant::ORIGIN;
+    for n in 0..100 {
+        let mut pair = Pair::connect(now, client(|_| {}), &account, &strict, 1000 + n, |_| {});
+        pair.run_for(seconds(1));
+        assert!(pair.client.is_ready(), "attempt {n}");
+        let session = pair.server.dialect().unwrap().session();
+        assert_eq!(session, SessionId(1000), "attempt {n}");
+        let hello = &pair.said[0].payload;
+        assert!(hello.contains(&format!("clw1.a.{n}.")));
+        assert_eq!(hello.contains("resume"), n > 0);
+        pair.cut(if n % 2 == 0 { Finish::Rst } else { Finish::Fin });
+        pair.run_for(seconds(1));
+        assert_eq!(pair.verdict(), Verdict::AuthDisconnected);
+        now = pair.now;
+    }
+    // The used token of a session that was disconnected stays out.
+    let used = derived_token(&Secret::new(SECRET), "a", 99);
+    assert_eq!(
+        strict.tokens().check(used.expose(), "a"),
+        Err(TokenRefusal::Spent)
+    );
+}
+
+#[test]
+fn a_logout_leaves_nothing_to_resume() {
+    let backend = backend(|_| {});
+    let account = account("a");
+    let mut pair = login(client(|_| {}), &account, &backend);
+    assert!(account.session().is_some());
+    pair.log_out();
+    pair.run_for(seconds(3));
+    drop(pair);
+    assert_eq!(account.session(), None);
+    assert!(backend.resumable().is_empty());
+}
+
+#[test]
+fn a_client_takes_less_than_half_a_kilobyte() {
+    assert!(size_of::<Client>() <= 300, "{}", size_of::<Client>());
+    let own = size_of::<Client>() + size_of::<Account>() + 64;
+    assert!(own < 500, "{own}");
+    assert!(size_of::<Server>() <= 200, "{}", size_of::<Server>());
+}
