@@ -37,21 +37,16 @@ pub(crate) fn decide(
     if let Err(rejection) = shared.enter_budget(peer) {
         return Admission::Reject(rejection);
     }
-    Admission::Accept(match shared.dialect {
-        Dialect::Clw => Spoken::Clw(Box::new(clw_session(shared, rules, is_cut_at_auth))),
-        _ => {
-            let mut options = openclaw_options(rules);
-            options.address = peer.ip();
-            if is_cut_at_auth {
-                options.answer = Timing::Never;
-            }
-            Spoken::Openclaw(openclaw::Server::new(
-                shared.backends.openclaw.clone(),
-                request,
-                options,
-            ))
-        }
-    })
+    if shared.dialect == Dialect::Clw {
+        return Admission::Accept(Spoken::Clw(clw_session(shared, rules, is_cut_at_auth)));
+    }
+    let mut options = openclaw_options(rules);
+    options.address = peer.ip();
+    if is_cut_at_auth {
+        options.answer = Timing::Never;
+    }
+    let gateway = shared.backends.openclaw.clone();
+    Admission::Accept(Spoken::Openclaw(openclaw::Server::new(gateway, request, options)))
 }
 
 fn clw_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clw::Server {

@@ -10,7 +10,7 @@ use clw_core::verdict::{CloseFrame, Observation};
 /// The server's side of one session, in its dialect. An enum instead of a box: an idle session is one allocation less.
 pub(crate) enum Spoken {
     Openclaw(openclaw::Server),
-    Clw(Box<clw::Server>),
+    Clw(clw::Server),
 }
 
 impl Spoken {
