@@ -502,3 +502,50 @@ fn too_few_descriptors_are_told_before_the_run_with_what_to_change() {
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(says.contains("ulimit -Hn"), "{says}");
 }
+
+#[test]
+fn what_cannot_be_asked_is_a_usage_error_that_names_the_flag() {
+    for (args, words) in [
+        (&["--dialect", "clw"][..], "--dialect clw"),
+        (&["-c", "0"], "-c"),
+        (&["--threshold", "uptme>1"], "did you mean `uptime`"),
+        (&["--fault", "rts"], "did you mean `rst`"),
+        (
+            &["--token-file", "/no/such/file", "ws://127.0.0.1:1"],
+            "/no/such/file",
+        ),
+        (&["ws://8.8.8.8:18789"], "--allow-remote"),
+        (&["http://127.0.0.1/"], "ws://"),
+        (&["reproduce", "clw-session-replaced"], "clw-session-replaced"),
+        (&["explain", "clw-auth-faild"], "clw-auth-failed"),
+    ] {
+        let output = clw_bench(args);
+        let says = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {says}");
+        assert!(says.contains(words), "{args:?}: {says}");
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_are_told_before_the_run() {
+    let output = clw_bench(&["-c", "1", "-n", "1", "--json", "/no/such/folder/r.json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/folder/r.json"));
+}
+
+#[test]
+fn outputs_for_spreadsheets_and_hdr_tools_are_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let (csv, hdr) = (file("run.csv"), file("run.hlog"));
+    let output = clw_bench(&["-q", "-c", "5", "-n", "20", "--csv", &csv, "--hdr", &hdr]);
+    assert_eq!(output.status.code(), Some(0));
+    let rows = std::fs::read_to_string(&csv).expect("the CSV");
+    assert!(rows.starts_with("elapsed_s,"), "{rows}");
+    assert!(
+        rows.lines().last().is_some_and(|last| last.contains(",20,20,")),
+        "{rows}"
+    );
+    let log = std::fs::read_to_string(&hdr).expect("the log");
+    assert!(log.contains("Tag=ready,"), "{log}");
+}

@@ -149,7 +149,12 @@ impl Target {
         }
     }
 
-    /// Whether [`Target::layer`] has anything to wait for.
+    /// Whether TCP is all there is.
+    pub fn is_plain(&self) -> bool {
+        self.tls.is_none() && self.impair.is_none()
+    }
+
+    /// Whether TLS is spoken.
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()
     }

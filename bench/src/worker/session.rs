@@ -270,9 +270,14 @@ async fn open(
         connection.tls_started(now);
     }
     let seed = worker.seed_of(number) ^ u64::from(attempt).rotate_left(32);
+    if target.is_plain() {
+        return Ok(Some(Stream::Plain(tcp.stream)));
+    }
+    // Boxed: a TLS handshake's state is large, and plain sessions must not carry room for it.
+    let layers = Box::pin(target.layer(tcp.stream, seed, worker.clock));
     let layered = tokio::select! {
         biased;
-        result = target.layer(tcp.stream, seed, worker.clock) => Some(result),
+        result = layers => Some(result),
         () = tokio::time::sleep_until(deadline) => None,
         () = worker.stopped() => Some(Err(LinkError::Lost(std::io::ErrorKind::Interrupted.into()))),
     };
