@@ -13,6 +13,7 @@ mod auth_queue;
 mod authority;
 mod backend;
 mod client;
+mod client_config;
 mod error_code;
 mod faults;
 mod opcode;
@@ -29,13 +30,16 @@ mod harness;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod login_tests;
+#[cfg(test)]
 mod tests;
 
 pub use account::Account;
 pub use auth_queue::{AuthQueue, QueueFull};
 pub use authority::{Grant, TokenAuthority, TokenRefusal};
 pub use backend::{Backend, ServerConfig};
-pub use client::{Beats, Client, ClientConfig, Flaw};
+pub use client::Client;
+pub use client_config::{Beats, ClientConfig, Flaw};
 pub use error_code::{code_of, refusal_class};
 pub use opcode::Opcode;
 pub use payload::{AuthError, AuthOk, DisconnectAuth, Hello, Ping, Refresh, RefreshNeeded, RefreshOk};
