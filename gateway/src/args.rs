@@ -1,6 +1,6 @@
 //! The command line of clw-gateway.
 
-use crate::config::{Config, Mode};
+use crate::config::{ClwSettings, Config, Mode};
 use crate::fault::{FAULTS, FaultPlan, FaultSpec};
 use crate::limits::raise_descriptor_limit;
 use crate::process::{self, Output};
@@ -105,6 +105,31 @@ struct LowArgs {
     #[arg(long, help_heading = "Server")]
     realistic_hello: bool,
 
+    /// CLW: how long a token lives
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "300s", help_heading = "CLW dialect")]
+    clw_ttl: Duration,
+    /// CLW: heartbeat period told to clients; 0 asks for none
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "2s", help_heading = "CLW dialect")]
+    clw_heartbeat: Duration,
+    /// CLW: how long a client may be silent; 0: for ever
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "5s", help_heading = "CLW dialect")]
+    clw_grace: Duration,
+    /// CLW: logins that may wait; past it DISCONNECT_AUTH overload
+    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "CLW dialect")]
+    clw_queue: usize,
+    /// CLW: how long the check of one login takes
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "0", help_heading = "CLW dialect")]
+    clw_service: Duration,
+    /// CLW: wire version
+    #[arg(long, value_name = "V", value_parser = ["2.1", "2.2"], default_value = "2.2", help_heading = "CLW dialect")]
+    clw_wire: String,
+    /// CLW: take heartbeats of 2.1 clients, which carry no token_id
+    #[arg(long, help_heading = "CLW dialect")]
+    clw_compatible: bool,
+    /// CLW: refuse a token whose session was disconnected
+    #[arg(long, help_heading = "CLW dialect")]
+    clw_refuse_reuse: bool,
+
     /// What goes wrong: NAME[=VALUE][:SHARE%][@MOMENT[+DELAY]], repeatable (--help lists the names)
     #[arg(long, value_name = "SPEC", help_heading = "Faults")]
     fault: Vec<String>,
@@ -151,6 +176,7 @@ const MAX_WORKERS: u32 = 256;
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DialectArg {
     Openclaw,
+    Clw,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -242,6 +268,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, reexec: &[&str]) -> ExitCod
 fn config(args: &LowArgs) -> Result<Config, String> {
     let dialect = match args.dialect {
         DialectArg::Openclaw => Dialect::Openclaw,
+        DialectArg::Clw => Dialect::Clw,
     };
     let token = match (&args.token, &args.token_file) {
         (Some(token), _) => Some(token.clone()),
@@ -254,6 +281,12 @@ fn config(args: &LowArgs) -> Result<Config, String> {
     }
     if let Some(path) = &args.plan {
         faults.extend(FaultPlan::read_file(path, dialect).map_err(|e| format!("--plan: {e}"))?);
+    }
+    if dialect == Dialect::Clw && token.is_none() {
+        return Err("--dialect clw needs a token: --token, --token-file or CLW_TOKEN".to_owned());
+    }
+    if dialect == Dialect::Clw && args.password.is_some() {
+        return Err("--password means nothing to --dialect clw: give a --token".to_owned());
     }
     if args.tick.is_zero() {
         return Err("--tick 0: accepted is a period from 1ms on".to_owned());
@@ -275,6 +308,16 @@ fn config(args: &LowArgs) -> Result<Config, String> {
         ping: args.ping,
         max_buffered_bytes: args.max_buffered,
         realistic_hello: args.realistic_hello,
+        clw: ClwSettings {
+            wire_2_1: args.clw_wire == "2.1",
+            compatible: args.clw_compatible,
+            ttl: args.clw_ttl,
+            heartbeat: args.clw_heartbeat,
+            grace: args.clw_grace,
+            queue: args.clw_queue,
+            service: args.clw_service,
+            refuse_reuse: args.clw_refuse_reuse,
+        },
         faults,
         seed: args.seed,
         log: args.log.clone(),

@@ -2,6 +2,7 @@
 
 use crate::fault::FaultSpec;
 use clw_core::Dialect;
+use clw_core::clw;
 use clw_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,43 @@ pub enum Mode {
     Stock,
     /// Stock, with lock-out on loopback too, and local devices wait for approval.
     Strict,
+}
+
+/// What only the CLW dialect needs (defaults: its protocol page, Timers and limits).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClwSettings {
+    /// Speak wire 2.1 instead of 2.2.
+    pub wire_2_1: bool,
+    /// Accept heartbeats without `token_id` all the same.
+    pub compatible: bool,
+    /// How long a token lives.
+    pub ttl: Duration,
+    /// Heartbeat period told to clients; zero asks for none.
+    pub heartbeat: Duration,
+    /// How long a client may be silent; zero: for ever.
+    pub grace: Duration,
+    /// Logins that may wait.
+    pub queue: usize,
+    /// How long the check of one login takes; zero: no queue ever forms.
+    pub service: Duration,
+    /// A token is dead once a session with it was disconnected.
+    pub refuse_reuse: bool,
+}
+
+impl Default for ClwSettings {
+    fn default() -> Self {
+        let defaults = clw::ServerConfig::default();
+        Self {
+            wire_2_1: false,
+            compatible: defaults.compatible,
+            ttl: defaults.ttl,
+            heartbeat: defaults.heartbeat.unwrap_or_default(),
+            grace: defaults.grace.unwrap_or_default(),
+            queue: clw::AuthQueue::DEFAULT_CAPACITY,
+            service: Duration::ZERO,
+            refuse_reuse: false,
+        }
+    }
 }
 
 /// Everything a gateway is told, defaults filled in. What is serialised of it holds no secret.
@@ -50,6 +88,8 @@ pub struct Config {
     pub max_buffered_bytes: usize,
     /// hello-ok as large as the real one's.
     pub realistic_hello: bool,
+    /// What only the CLW dialect needs.
+    pub clw: ClwSettings,
     /// What goes wrong.
     pub faults: Vec<FaultSpec>,
     /// Seed of everything random.
@@ -85,6 +125,7 @@ impl Default for Config {
             ping: Duration::from_secs(25),
             max_buffered_bytes: 52_428_800,
             realistic_hello: false,
+            clw: ClwSettings::default(),
             faults: Vec::new(),
             seed: 0,
             log: None,

@@ -353,6 +353,8 @@ impl Connection {
         let now = shared.now();
         let mut out = shared.outbox.borrow_mut();
         match shared.ending.get() {
+            // What cannot be said was not said.
+            Ending::Told(_) if self.misdeeds.as_ref().is_some_and(|m| m.is_mute) => {}
             Ending::Told(stop) => self.machine.stop(now, stop, &mut out),
             Ending::Cut => {
                 self.machine.close_transport(now, Finish::Fin, &mut out);

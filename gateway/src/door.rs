@@ -3,8 +3,11 @@
 use crate::fault::Kind;
 use crate::shared::Shared;
 use crate::spoken::Spoken;
-use clw_core::openclaw::{ForcedRefusal, Server, SessionOptions, Timing, error_code};
+use clw_core::Dialect;
+use clw_core::clw;
+use clw_core::openclaw::{self, ForcedRefusal, SessionOptions, Timing, error_code};
 use clw_core::session::{Admission, Rejection};
+use clw_core::verdict::RefusalClass;
 use clw_core::ws::UpgradeRequest;
 use std::net::SocketAddr;
 
@@ -34,16 +37,37 @@ pub(crate) fn decide(
     if let Err(rejection) = shared.enter_budget(peer) {
         return Admission::Reject(rejection);
     }
+    if shared.dialect == Dialect::Clw {
+        return Admission::Accept(Spoken::Clw(clw_session(shared, rules, is_cut_at_auth)));
+    }
     let mut options = openclaw_options(rules);
     options.address = peer.ip();
     if is_cut_at_auth {
         options.answer = Timing::Never;
     }
-    Admission::Accept(Spoken::Openclaw(Server::new(
-        shared.openclaw.clone(),
-        request,
-        options,
-    )))
+    let gateway = shared.backends.openclaw.clone();
+    Admission::Accept(Spoken::Openclaw(openclaw::Server::new(gateway, request, options)))
+}
+
+fn clw_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clw::Server {
+    let mut server = clw::Server::new(shared.backends.clw.clone(), shared.backends.next_session());
+    for rule in rules {
+        match rule {
+            Kind::HandshakeTimeout(_) => server.ignore_login(true),
+            Kind::Overload => server.refuse_logins(Some(RefusalClass::Overloaded)),
+            Kind::Unavailable | Kind::Restarting => server.refuse_logins(Some(RefusalClass::Unavailable)),
+            Kind::AuthFailed => server.refuse_logins(Some(RefusalClass::Credentials)),
+            Kind::VersionMismatch => server.refuse_logins(Some(RefusalClass::VersionMismatch)),
+            // Before the login: the lifetime counts from there.
+            Kind::TokenExpire(ttl) => server.set_ttl(shared.now(), *ttl),
+            Kind::RefuseRefresh => server.refuse_refresh(true),
+            _ => {}
+        }
+    }
+    if is_cut_at_auth {
+        server.ignore_login(true);
+    }
+    server
 }
 
 fn openclaw_options(rules: &[Kind]) -> SessionOptions {

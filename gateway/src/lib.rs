@@ -14,6 +14,7 @@
 //! the same rules as the client's.
 
 pub mod args;
+mod backends;
 mod config;
 mod connection;
 mod crew;
@@ -37,7 +38,7 @@ mod tls;
 mod turns;
 mod worker;
 
-pub use config::{Config, Mode};
+pub use config::{ClwSettings, Config, Mode};
 pub use error::StartError;
 pub use gateway::Gateway;
 pub use limits::{raise_descriptor_limit, workers_for};

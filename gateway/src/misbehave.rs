@@ -3,7 +3,6 @@
 use crate::connection::Connection;
 use crate::fault::Action;
 use crate::shared::Shared;
-use crate::spoken::Spoken;
 use clw_core::session::{Finish, Stop};
 use clw_core::time::Instant;
 use std::task::Context;
@@ -82,6 +81,7 @@ impl Connection {
             }
             Action::PongLoss => {
                 machine.set_pong(false);
+                machine.with_dialect(now, out, |spoken, _| spoken.stop_pongs());
                 misdeeds.stopped_heartbeats(now);
             }
             Action::Stall(length, every) => shared.stall(*length, *every),
@@ -90,7 +90,7 @@ impl Connection {
                 machine.stop(now, Stop::Restart { expected_ms }, out);
             }
             Action::Revoke => {
-                machine.with_dialect(now, out, |_, out| Spoken::revoke(out));
+                machine.with_dialect(now, out, |spoken, out| spoken.revoke(now, out));
             }
             Action::SlowConsumer => machine.slow_consumer(now, out),
             Action::Mute => {

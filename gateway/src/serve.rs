@@ -96,7 +96,7 @@ impl Server {
                     Some(Order::Stop) | None => break,
                 },
                 _ = beat.tick() => {
-                    if self.shared.openclaw.authority.take_restart_request() {
+                    if self.shared.backends.openclaw.authority.take_restart_request() {
                         self.restart();
                     }
                 }

@@ -1,19 +1,20 @@
 //! What all connections of a gateway's thread share; everything stays on that thread.
 
+use crate::backends::{Backends, server_config};
 use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::log::Log;
 use crate::summary::{EndingRecord, Summary};
 use crate::turns::Turns;
 use clw_core::Dialect;
-use clw_core::openclaw::{Authority, AuthorityConfig, FailurePolicy, Gateway, GatewayConfig, PreauthBudget};
+use clw_core::openclaw::PreauthBudget;
 use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
 use clw_core::time::Instant;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// One read takes at most this; bytes wait in a connection only when a frame is cut.
@@ -28,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) server_config: Arc<ServerConfig>,
     /// The same without the server's pings.
     pub(crate) pingless_config: Arc<ServerConfig>,
-    pub(crate) openclaw: Arc<Gateway>,
+    pub(crate) backends: Backends,
     pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) outbox: RefCell<Outbox<ServerEvent>>,
     pub(crate) log: Log,
@@ -74,7 +75,7 @@ impl Shared {
             dialect: config.dialect,
             server_config: Arc::new(server_config),
             pingless_config: Arc::new(pingless_config),
-            openclaw: Arc::new(openclaw(config)),
+            backends: Backends::new(config),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             outbox: RefCell::new(Outbox::server()),
             log,
@@ -188,49 +189,4 @@ impl Shared {
 pub(crate) fn clear(out: &mut Outbox<ServerEvent>) {
     out.clear();
     out.bytes.shrink_to(OUTBOX_KEEPS_BYTES);
-}
-
-fn server_config(config: &Config) -> ServerConfig {
-    let defaults = match config.dialect {
-        Dialect::Clw => ServerConfig::clw(),
-        _ => ServerConfig::openclaw(),
-    };
-    ServerConfig {
-        handshake_timeout: config.handshake_timeout.or(defaults.handshake_timeout),
-        head_timeout: config.handshake_timeout.unwrap_or(defaults.head_timeout),
-        ping_every: defaults
-            .ping_every
-            .map(|_| config.ping)
-            .filter(|every| !every.is_zero()),
-        ..defaults
-    }
-}
-
-fn openclaw(config: &Config) -> Gateway {
-    // Workers of one gateway must not give out the same ids.
-    let seed = config
-        .seed
-        .wrapping_add(u64::from(config.worker.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let authority = Authority::new(AuthorityConfig {
-        token: config.token.clone(),
-        password: config.password.clone(),
-        auto_approve_local: config.mode != Mode::Strict,
-        failures: match config.mode {
-            Mode::Open => FailurePolicy::Open,
-            Mode::Stock => FailurePolicy::Penalty,
-            Mode::Strict => FailurePolicy::LockOut,
-        },
-        seed,
-        ..AuthorityConfig::default()
-    });
-    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let settings = GatewayConfig {
-        epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(0),
-        started: Instant::ORIGIN,
-        tick_interval: config.tick,
-        realistic_hello: config.realistic_hello,
-        max_buffered_bytes: config.max_buffered_bytes as u64,
-        ..GatewayConfig::default()
-    };
-    Gateway::new(settings, authority)
 }

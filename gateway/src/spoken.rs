@@ -1,6 +1,7 @@
 //! The dialect that a connection speaks, one type for all of them.
 
 use clw_core::Dialect;
+use clw_core::clw;
 use clw_core::openclaw;
 use clw_core::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};
 use clw_core::time::Instant;
@@ -9,6 +10,7 @@ use clw_core::verdict::{CloseFrame, Observation};
 /// The server's side of one session, in its dialect. An enum instead of a box: an idle session is one allocation less.
 pub(crate) enum Spoken {
     Openclaw(openclaw::Server),
+    Clw(clw::Server),
 }
 
 impl Spoken {
@@ -16,6 +18,7 @@ impl Spoken {
     pub(crate) fn conn_id(&self) -> String {
         match self {
             Self::Openclaw(server) => server.conn_id().to_string(),
+            Self::Clw(server) => server.session().to_string(),
         }
     }
 
@@ -23,6 +26,15 @@ impl Spoken {
     pub(crate) fn stop_ticks(&mut self, now: Instant) {
         match self {
             Self::Openclaw(server) => server.set_ticks(now, false),
+            Self::Clw(_) => {}
+        }
+    }
+
+    /// The client's heartbeats stay unanswered from now on, as far as these are the dialect's.
+    pub(crate) fn stop_pongs(&mut self) {
+        match self {
+            Self::Openclaw(_) => {}
+            Self::Clw(server) => server.stall_pongs(true),
         }
     }
 
@@ -30,13 +42,19 @@ impl Spoken {
     pub(crate) fn stop_answering(&mut self) {
         match self {
             Self::Openclaw(server) => server.set_answers_requests(false),
+            Self::Clw(_) => {}
         }
     }
 
     /// Withdraws the session's authority, in the dialect's words.
-    pub(crate) fn revoke(out: &mut Outbox<ServerEvent>) {
-        let (code, reason) = openclaw::CLOSE_AUTH_CHANGED;
-        out.close(Some(code), reason);
+    pub(crate) fn revoke(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        match self {
+            Self::Openclaw(_) => {
+                let (code, reason) = openclaw::CLOSE_AUTH_CHANGED;
+                out.close(Some(code), reason);
+            }
+            Self::Clw(server) => server.revoke(now, out),
+        }
     }
 }
 
@@ -44,54 +62,63 @@ impl ServerDialect for Spoken {
     fn dialect(&self) -> Dialect {
         match self {
             Self::Openclaw(server) => server.dialect(),
+            Self::Clw(server) => server.dialect(),
         }
     }
 
     fn upgraded(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
         match self {
             Self::Openclaw(server) => server.upgraded(now, out),
+            Self::Clw(server) => server.upgraded(now, out),
         }
     }
 
     fn message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<ServerEvent>) {
         match self {
             Self::Openclaw(server) => server.message(now, message, out),
+            Self::Clw(server) => server.message(now, message, out),
         }
     }
 
     fn peer_closed(&mut self, now: Instant, frame: &CloseFrame) {
         match self {
             Self::Openclaw(server) => server.peer_closed(now, frame),
+            Self::Clw(server) => server.peer_closed(now, frame),
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Openclaw(server) => server.deadline(),
+            Self::Clw(server) => server.deadline(),
         }
     }
 
     fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
         match self {
             Self::Openclaw(server) => server.timer(now, out),
+            Self::Clw(server) => server.timer(now, out),
         }
     }
 
     fn stop(&mut self, now: Instant, stop: Stop, out: &mut Outbox<ServerEvent>) {
         match self {
             Self::Openclaw(server) => server.stop(now, stop, out),
+            Self::Clw(server) => server.stop(now, stop, out),
         }
     }
 
     fn is_ready(&self) -> bool {
         match self {
             Self::Openclaw(server) => server.is_ready(),
+            Self::Clw(server) => server.is_ready(),
         }
     }
 
     fn observe(&self, now: Instant, observation: &mut Observation) {
         match self {
             Self::Openclaw(server) => server.observe(now, observation),
+            Self::Clw(server) => server.observe(now, observation),
         }
     }
 }

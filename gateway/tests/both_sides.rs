@@ -8,7 +8,7 @@ use clw_core::verdict::{Side, Verdict, classify};
 use clw_gateway::Config;
 use clw_gateway::fault::{ClientSetup, FAULTS, fault_for, reproducible};
 use std::collections::HashSet;
-use support::{Visit, config, millis, one_session, verdicts};
+use support::{Visit, config, config_of, millis, one_session, verdicts};
 
 /// Fault, verdict of both sides.
 const PLAIN: &[(&str, &str)] = &[
@@ -60,18 +60,100 @@ const PLAIN: &[(&str, &str)] = &[
     ("rst:0%", "ok"),
 ];
 
+/// The same on CLW.
+const CLW: &[(&str, &str)] = &[
+    ("rst@accept", "clw-closed-before-connect"),
+    ("rst@challenge", "clw-closed-before-connect"),
+    ("rst@auth", "clw-closed-before-connect"),
+    ("rst@ready+50ms", "clw-auth-disconnected"),
+    ("fin@upgrade", "clw-closed-before-connect"),
+    ("fin@auth", "clw-closed-before-connect"),
+    ("fin@ready", "clw-auth-disconnected"),
+    ("half-close@ready", "clw-auth-disconnected"),
+    ("close=1000@ready", "clw-auth-disconnected"),
+    ("close=1013/later@challenge", "clw-server-unavailable"),
+    ("server-error", "clw-server-error"),
+    ("restart@auth", "clw-server-restart"),
+    ("restart", "clw-server-restart"),
+    ("revoke", "clw-session-revoked"),
+    ("malformed", "clw-protocol-error"),
+    ("bad-utf8", "clw-protocol-error"),
+    ("oversized=104857600", "clw-protocol-error"),
+    ("handshake-timeout=150ms", "clw-handshake-timeout"),
+    ("upgrade-status=404", "clw-upgrade-rejected"),
+    ("garbage", "clw-protocol-error"),
+    ("budget=0", "clw-server-overloaded"),
+    ("overload", "clw-server-overloaded"),
+    ("refuse", "clw-auth-failed"),
+    ("version-mismatch", "clw-version-mismatch"),
+    ("unavailable", "clw-server-unavailable"),
+    ("token-expire=300s", "ok"),
+    ("refuse-refresh", "ok"),
+    ("stall=100ms", "ok"),
+];
+
 #[test]
 fn client_and_gateway_give_a_fault_the_same_name() {
+    let cases: Vec<_> = PLAIN
+        .iter()
+        .map(|case| (Dialect::Openclaw, *case))
+        .chain(CLW.iter().map(|case| (Dialect::Clw, *case)))
+        .collect();
     std::thread::scope(|scope| {
-        for chunk in PLAIN.chunks(PLAIN.len() / 4) {
+        for chunk in cases.chunks(cases.len() / 4) {
             scope.spawn(move || {
-                for (fault, verdict) in chunk {
-                    let both = verdicts(config(&[fault]), &Visit::default());
-                    assert_eq!(both, (*verdict, *verdict), "{fault}");
+                for (dialect, (fault, verdict)) in chunk {
+                    let visit = Visit {
+                        dialect: *dialect,
+                        ..Visit::default()
+                    };
+                    let both = verdicts(config_of(*dialect, &[fault]), &visit);
+                    assert_eq!(both, (*verdict, *verdict), "{dialect}: {fault}");
                 }
             });
         }
     });
+}
+
+#[test]
+fn a_token_that_runs_out_ends_the_session_unless_it_is_refreshed() {
+    let visit = Visit {
+        dialect: Dialect::Clw,
+        hold: millis(1700),
+        ..Visit::default()
+    };
+    let refreshed = verdicts(config_of(Dialect::Clw, &["token-expire=1s"]), &visit);
+    assert_eq!(refreshed, ("ok", "ok"));
+    let refused = verdicts(
+        config_of(Dialect::Clw, &["token-expire=1s", "refuse-refresh"]),
+        &visit,
+    );
+    assert_eq!(refused, ("clw-session-expired", "clw-session-expired"));
+}
+
+#[test]
+fn an_auth_queue_that_overflows_is_overload_to_both() {
+    let mut config = config_of(Dialect::Clw, &[]);
+    config.clw.queue = 0;
+    config.clw.service = millis(50);
+    let visit = Visit {
+        dialect: Dialect::Clw,
+        ..Visit::default()
+    };
+    let overloaded = "clw-server-overloaded";
+    assert_eq!(verdicts(config, &visit), (overloaded, overloaded));
+}
+
+#[test]
+fn a_clw_client_that_is_silent_is_missed() {
+    let mut config = config_of(Dialect::Clw, &[]);
+    config.clw.grace = millis(150);
+    let visit = Visit {
+        dialect: Dialect::Clw,
+        ..Visit::default()
+    };
+    let miss = "clw-heartbeat-miss";
+    assert_eq!(verdicts(config, &visit), (miss, miss));
 }
 
 #[test]
@@ -87,10 +169,11 @@ fn every_fault_of_the_table_is_tried_by_these_tests() {
     ];
     let tried: HashSet<_> = PLAIN
         .iter()
+        .chain(CLW)
         .map(|(fault, _)| fault.split(['=', ':', '@']).next().unwrap_or_default())
         .chain(elsewhere)
         .collect();
-    for fault in FAULTS.iter().filter(|fault| fault.only != Some(Dialect::Clw)) {
+    for fault in FAULTS {
         assert!(tried.contains(fault.name), "{}", fault.name);
     }
 }
@@ -107,14 +190,18 @@ fn without_a_challenge_the_handshake_timeout_strikes() {
 
 #[test]
 fn silence_is_a_missed_heartbeat_to_both() {
-    let visit = Visit {
-        ping: Some((millis(50), millis(100))),
-        hold: millis(3000),
-        ..Visit::default()
-    };
-    let miss = "clw-heartbeat-miss";
-    assert_eq!(verdicts(config(&["silence"]), &visit), (miss, miss));
-    assert_eq!(verdicts(config(&["pong-loss@ready+60ms"]), &visit), (miss, miss));
+    for dialect in [Dialect::Openclaw, Dialect::Clw] {
+        let visit = Visit {
+            dialect,
+            ping: Some((millis(50), millis(100))),
+            hold: millis(3000),
+            ..Visit::default()
+        };
+        let miss = "clw-heartbeat-miss";
+        assert_eq!(verdicts(config_of(dialect, &["silence"]), &visit), (miss, miss));
+        let pongs = config_of(dialect, &["pong-loss@ready+60ms"]);
+        assert_eq!(verdicts(pongs, &visit), (miss, miss), "{dialect}");
+    }
 }
 
 #[test]
@@ -183,8 +270,11 @@ fn a_wrong_token_is_refused_and_a_right_one_logs_out_in_order() {
 
 #[test]
 fn every_reproducible_verdict_is_given_by_its_setup() {
-    for verdict in reproducible(Dialect::Openclaw) {
-        let setup = fault_for(verdict, Dialect::Openclaw).unwrap();
+    for (dialect, verdict) in [Dialect::Openclaw, Dialect::Clw]
+        .into_iter()
+        .flat_map(|dialect| reproducible(dialect).map(move |verdict| (dialect, verdict)))
+    {
+        let setup = fault_for(verdict, dialect).unwrap();
         let visit = match setup.client {
             ClientSetup::Plain => Visit::default(),
             ClientSetup::WithCall => Visit {
@@ -211,12 +301,13 @@ fn every_reproducible_verdict_is_given_by_its_setup() {
                 ..Visit::default()
             },
         };
+        let visit = Visit { dialect, ..visit };
         let config = Config {
             faults: setup.faults,
-            ..config(&[])
+            ..config_of(dialect, &[])
         };
         let (client, gateway) = verdicts(config, &visit);
-        assert_eq!(client, verdict.name());
+        assert_eq!(client, verdict.name(), "{dialect}");
         assert!(
             gateway == client || gateway == "nothing",
             "{client} is {gateway} to the gateway"

@@ -3,7 +3,8 @@
 
 mod support;
 
-use clw_core::verdict::Verdict;
+use clw_core::Dialect;
+use clw_core::verdict::{Disconnect, Verdict};
 use clw_gateway::Summary;
 use clw_gateway::fault::FAULTS;
 use nix::sys::signal::{Signal, kill};
@@ -11,6 +12,7 @@ use nix::unistd::Pid;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::Ordering;
 use support::{TOKEN, Visit, lasting_session, millis, until};
 
 struct Running {
@@ -115,6 +117,24 @@ fn sessions_that_are_open_at_sigterm_are_told() {
     let seen = session.join().unwrap();
     assert_eq!(seen.shutdown_announced, Some(false));
     assert_eq!(seen.close.unwrap().code, Some(1012));
+    assert_eq!(summary.count(Verdict::ServerRestart), 1);
+}
+
+#[test]
+fn a_clw_gateway_says_shutdown_at_sigterm() {
+    let gateway = Running::start(&["--dialect", "clw", "--json", "-"]);
+    let visit = Visit {
+        dialect: Dialect::Clw,
+        hold: millis(60_000),
+        ..Visit::default()
+    };
+    let (address, ready) = (gateway.address, visit.ready.clone());
+    let session = std::thread::spawn(move || visit.to(address));
+    until("a ready session", || ready.load(Ordering::Acquire));
+    let summary = gateway.end_with_json();
+    let seen = session.join().unwrap();
+    assert_eq!(seen.disconnect, Some(Disconnect::Shutdown));
+    assert_eq!(seen.close.unwrap().code, Some(1001));
     assert_eq!(summary.count(Verdict::ServerRestart), 1);
 }
 
@@ -272,6 +292,13 @@ fn what_cannot_be_used_is_said_with_the_reason() {
         (&["--tls-cert", "x"], "--tls-key"),
         (&["--generate", "poetry"], "completions-bash"),
         (&["--endings"], "--json"),
+        (&["--dialect", "clw"], "needs a token"),
+        (
+            &["--dialect", "clw", "--token", "t", "--password", "p"],
+            "means nothing to --dialect clw",
+        ),
+        (&["--fault", "token-expire=5s"], "one of dialect clw"),
+        (&["--clw-wire", "3"], "2.2"),
         (&["--mode", "soft"], "stock"),
     ] {
         let said = fails(args, 2);

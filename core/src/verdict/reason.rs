@@ -42,6 +42,7 @@ const BEGINNINGS: &[(&str, ReasonClass)] = &[
     ("gateway ingress attribution required", ReasonClass::Credentials),
     ("pairing required", ReasonClass::PairingRequired),
     ("handshake timeout", ReasonClass::HandshakeTimeout),
+    ("auth timeout", ReasonClass::HandshakeTimeout),
     ("slow consumer", ReasonClass::SlowConsumer),
     ("gateway message handler loading", ReasonClass::Unavailable),
 ];

@@ -37,69 +37,61 @@ pub struct Setup {
 /// How to cause `verdict` on `dialect`; `None` if this gateway and a client cannot.
 pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
     use ClientSetup::{LeftOpen, Plain, QuickHeartbeat, ShortTimeout, Tls, WithCall, WrongToken};
-    if dialect != Dialect::Openclaw {
-        return None;
-    }
-    let soon = Duration::from_millis(100);
-    let at_ready = |action| FaultSpec {
-        delay: soon,
+    let openclaw = match dialect {
+        Dialect::Openclaw => true,
+        Dialect::Clw => false,
+        _ => return None,
+    };
+    let after = |millis, action| FaultSpec {
+        delay: Duration::from_millis(millis),
         ..FaultSpec::new(Kind::At(action))
     };
-    let early = FaultSpec::new;
-    let (fault, client) = match verdict {
-        Verdict::ConnRefused => (Some(early(Kind::NotListening)), Plain),
-        Verdict::ConnTimeout => (Some(early(Kind::SynDrop)), ShortTimeout),
-        Verdict::TlsFailed => (Some(early(Kind::TlsClose)), Tls),
-        Verdict::UpgradeRejected => (Some(early(Kind::UpgradeStatus(403))), Plain),
-        Verdict::ServerOverloaded => (Some(early(Kind::Budget(0))), Plain),
-        Verdict::ServerUnavailable => (Some(early(Kind::Unavailable)), Plain),
-        Verdict::RateLimited => (Some(early(Kind::RateLimit)), Plain),
-        Verdict::PairingRequired => (Some(early(Kind::Pairing)), Plain),
-        Verdict::VersionMismatch => (Some(early(Kind::VersionMismatch)), Plain),
-        Verdict::AuthFailed => (None, WrongToken),
-        Verdict::ProtocolError => (Some(at_ready(Action::Malformed)), Plain),
-        Verdict::HandshakeTimeout => (
-            Some(early(Kind::HandshakeTimeout(Duration::from_millis(500)))),
-            Plain,
-        ),
-        Verdict::ClosedBeforeConnect => (
-            Some(FaultSpec {
+    let at_ready = |action| vec![after(100, action)];
+    let rule = |kind| vec![FaultSpec::new(kind)];
+    let (faults, client) = match verdict {
+        Verdict::ConnRefused => (rule(Kind::NotListening), Plain),
+        Verdict::ConnTimeout => (rule(Kind::SynDrop), ShortTimeout),
+        Verdict::TlsFailed => (rule(Kind::TlsClose), Tls),
+        Verdict::UpgradeRejected => (rule(Kind::UpgradeStatus(403)), Plain),
+        Verdict::ServerOverloaded if openclaw => (rule(Kind::Budget(0)), Plain),
+        Verdict::ServerOverloaded => (rule(Kind::Overload), Plain),
+        Verdict::ServerUnavailable => (rule(Kind::Unavailable), Plain),
+        Verdict::RateLimited if openclaw => (rule(Kind::RateLimit), Plain),
+        Verdict::PairingRequired if openclaw => (rule(Kind::Pairing), Plain),
+        Verdict::VersionMismatch => (rule(Kind::VersionMismatch), Plain),
+        Verdict::AuthFailed => (Vec::new(), WrongToken),
+        Verdict::ProtocolError => (at_ready(Action::Malformed), Plain),
+        Verdict::HandshakeTimeout => (rule(Kind::HandshakeTimeout(Duration::from_millis(500))), Plain),
+        Verdict::ClosedBeforeConnect => {
+            let cut = FaultSpec {
                 moment: Moment::Auth,
                 ..FaultSpec::new(Kind::At(Action::Fin))
-            }),
-            Plain,
-        ),
-        Verdict::SessionRevoked => (Some(at_ready(Action::Revoke)), Plain),
-        Verdict::SlowConsumer => (Some(at_ready(Action::SlowConsumer)), Plain),
-        Verdict::ServerRestart => (Some(at_ready(Action::Restart)), Plain),
-        Verdict::ServerError => (
-            Some(at_ready(Action::Close(1011, "internal error".to_owned()))),
-            Plain,
-        ),
-        Verdict::HeartbeatMiss => (Some(at_ready(Action::Silence)), QuickHeartbeat),
-        Verdict::PromptDisconnected => {
-            let cut = FaultSpec {
-                delay: Duration::from_millis(400),
-                ..FaultSpec::new(Kind::At(Action::Fin))
             };
-            return Some(Setup {
-                faults: vec![FaultSpec::new(Kind::At(Action::Mute)), cut],
-                client: WithCall,
-            });
+            (vec![cut], Plain)
         }
-        Verdict::AuthDisconnected => (Some(at_ready(Action::Rst)), Plain),
-        Verdict::Ok => (None, Plain),
-        Verdict::Open => (None, LeftOpen),
-        Verdict::AuthUnavailable
-        | Verdict::SessionReplaced
-        | Verdict::SessionExpired
-        | Verdict::InjectedReset
-        | Verdict::Incomplete => return None,
+        Verdict::SessionRevoked => (at_ready(Action::Revoke), Plain),
+        Verdict::SessionExpired if !openclaw => {
+            let lifetime = Kind::TokenExpire(Duration::from_millis(400));
+            (
+                vec![FaultSpec::new(lifetime), FaultSpec::new(Kind::RefuseRefresh)],
+                Plain,
+            )
+        }
+        Verdict::SlowConsumer if openclaw => (at_ready(Action::SlowConsumer), Plain),
+        Verdict::ServerRestart => (at_ready(Action::Restart), Plain),
+        Verdict::ServerError => (at_ready(Action::Close(1011, "internal error".to_owned())), Plain),
+        Verdict::HeartbeatMiss => (at_ready(Action::Silence), QuickHeartbeat),
+        // CLW has no requests.
+        Verdict::PromptDisconnected if openclaw => (
+            vec![FaultSpec::new(Kind::At(Action::Mute)), after(400, Action::Fin)],
+            WithCall,
+        ),
+        Verdict::AuthDisconnected => (at_ready(Action::Rst), Plain),
+        Verdict::Ok => (Vec::new(), Plain),
+        Verdict::Open => (Vec::new(), LeftOpen),
+        _ => return None,
     };
-    Some(Setup {
-        faults: fault.into_iter().collect(),
-        client,
-    })
+    Some(Setup { faults, client })
 }
 
 /// Every verdict that can be caused on `dialect`, in the order of the rules.

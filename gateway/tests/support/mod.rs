@@ -2,9 +2,11 @@
 //! real socket is judged by the client's rules too.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use clw_core::Dialect;
+use clw_core::clw;
 use clw_core::openclaw::{Client, ClientConfig, ClientInfo, Credentials};
 use clw_core::secret::Secret;
-use clw_core::session::{ClientConfig as ConnectionConfig, ClientConnection, Finish, Outbox};
+use clw_core::session::{ClientConfig as ConnectionConfig, ClientConnection, ClientDialect, Finish, Outbox};
 use clw_core::time::Instant;
 use clw_core::verdict::{Connect, EndingKind, Observation, Side, classify};
 use clw_gateway::{Config, EndingRecord, Gateway, Summary};
@@ -20,6 +22,7 @@ pub const TOKEN: &str = "test-token";
 /// What a test's client does.
 #[derive(Clone, Debug)]
 pub struct Visit {
+    pub dialect: Dialect,
     pub token: &'static str,
     /// From ready until it logs out.
     pub hold: Duration,
@@ -39,6 +42,7 @@ pub struct Visit {
 impl Default for Visit {
     fn default() -> Self {
         Self {
+            dialect: Dialect::Openclaw,
             token: TOKEN,
             hold: Duration::from_millis(600),
             ping: None,
@@ -57,9 +61,14 @@ pub fn millis(n: u64) -> Duration {
 
 /// A gateway with the tests' token that keeps its endings.
 pub fn config(faults: &[&str]) -> Config {
-    let parse =
-        |text: &&str| clw_gateway::fault::FaultSpec::parse(text, clw_core::Dialect::Openclaw).unwrap();
+    config_of(Dialect::Openclaw, faults)
+}
+
+/// The same for another dialect.
+pub fn config_of(dialect: Dialect, faults: &[&str]) -> Config {
+    let parse = |text: &&str| clw_gateway::fault::FaultSpec::parse(text, dialect).unwrap();
     Config {
+        dialect,
         token: Some(Secret::new(TOKEN)),
         faults: faults.iter().flat_map(parse).collect(),
         keep_endings: true,
@@ -139,6 +148,33 @@ impl Visit {
     }
 
     fn machine(&self, address: SocketAddr, now: Instant) -> ClientConnection {
+        let (dialect, target) = match self.dialect {
+            Dialect::Clw => (self.clw(), clw::PATH),
+            _ => (self.openclaw(), "/"),
+        };
+        let connection = ConnectionConfig {
+            host: address.to_string(),
+            target: target.to_owned(),
+            user_agent: "gateway-tests".to_owned(),
+            timeout: self.timeout,
+            max_message_bytes: 16 * 1024 * 1024,
+            handshake_timeout: None,
+            answer_pings: true,
+        };
+        ClientConnection::new(Arc::new(connection), dialect, now)
+    }
+
+    fn clw(&self) -> Box<dyn ClientDialect> {
+        let mut config = clw::ClientConfig::default();
+        if let Some((period, wait)) = self.ping {
+            (config.beats, config.pong_timeout) = (clw::Beats::Every(period), wait);
+        }
+        let secret = Arc::new(Secret::new(self.token));
+        let account = clw::Account::derived("client-1".into(), secret);
+        Box::new(clw::Client::new(Arc::new(config), Arc::new(account)))
+    }
+
+    fn openclaw(&self) -> Box<dyn ClientDialect> {
         let client = ClientConfig {
             client: ClientInfo {
                 id: "gateway-client".to_owned(),
@@ -165,17 +201,7 @@ impl Visit {
             token: Some(Secret::new(self.token)),
             ..Credentials::default()
         };
-        let connection = ConnectionConfig {
-            host: address.to_string(),
-            target: "/".to_owned(),
-            user_agent: "gateway-tests".to_owned(),
-            timeout: self.timeout,
-            max_message_bytes: 16 * 1024 * 1024,
-            handshake_timeout: None,
-            answer_pings: true,
-        };
-        let dialect = Client::new(Arc::new(client), Arc::new(credentials));
-        ClientConnection::new(Arc::new(connection), Box::new(dialect), now)
+        Box::new(Client::new(Arc::new(client), Arc::new(credentials)))
     }
 }
 

@@ -1,0 +1,108 @@
+//! What the sessions of each dialect share.
+
+use crate::config::{Config, Mode};
+use clw_core::Dialect;
+use clw_core::clw;
+use clw_core::openclaw::{self, Authority, AuthorityConfig, FailurePolicy, GatewayConfig};
+use clw_core::session::ServerConfig;
+use clw_core::time::Instant;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The shared half of every session's state machine.
+pub(crate) struct Backends {
+    pub(crate) openclaw: Arc<openclaw::Gateway>,
+    pub(crate) clw: clw::Backend,
+    next_session: Cell<u64>,
+}
+
+impl Backends {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            openclaw: Arc::new(openclaw(config)),
+            clw: clw(config),
+            // Sessions of several workers must not share an id.
+            next_session: Cell::new(u64::from(config.worker.0) << 40 | 1),
+        }
+    }
+
+    /// A fresh id for a CLW session.
+    pub(crate) fn next_session(&self) -> clw::SessionId {
+        let id = self.next_session.get();
+        self.next_session.set(id + 1);
+        clw::SessionId(id)
+    }
+}
+
+fn clw(config: &Config) -> clw::Backend {
+    let settings = &config.clw;
+    let wire = if settings.wire_2_1 {
+        clw::WireVersion::V2_1
+    } else {
+        clw::WireVersion::V2_2
+    };
+    let some = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
+    let server = clw::ServerConfig {
+        wire,
+        compatible: settings.compatible,
+        server_version: wire.release().to_owned(),
+        ttl: settings.ttl,
+        heartbeat: some(settings.heartbeat),
+        grace: some(settings.grace),
+        ..clw::ServerConfig::default()
+    };
+    let tokens = clw::TokenAuthority::with_secrets(config.token.iter().cloned().collect())
+        .refusing_reuse(settings.refuse_reuse);
+    clw::Backend::new(
+        server,
+        tokens,
+        clw::AuthQueue::new(settings.queue, settings.service),
+    )
+}
+
+/// Limits and timers of the connections.
+pub(crate) fn server_config(config: &Config) -> ServerConfig {
+    let defaults = match config.dialect {
+        Dialect::Clw => ServerConfig::clw(),
+        _ => ServerConfig::openclaw(),
+    };
+    ServerConfig {
+        handshake_timeout: config.handshake_timeout.or(defaults.handshake_timeout),
+        head_timeout: config.handshake_timeout.unwrap_or(defaults.head_timeout),
+        ping_every: defaults
+            .ping_every
+            .map(|_| config.ping)
+            .filter(|every| !every.is_zero()),
+        ..defaults
+    }
+}
+
+fn openclaw(config: &Config) -> openclaw::Gateway {
+    // Workers of one gateway must not give out the same ids.
+    let seed = config
+        .seed
+        .wrapping_add(u64::from(config.worker.0).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let authority = Authority::new(AuthorityConfig {
+        token: config.token.clone(),
+        password: config.password.clone(),
+        auto_approve_local: config.mode != Mode::Strict,
+        failures: match config.mode {
+            Mode::Open => FailurePolicy::Open,
+            Mode::Stock => FailurePolicy::Penalty,
+            Mode::Strict => FailurePolicy::LockOut,
+        },
+        seed,
+        ..AuthorityConfig::default()
+    });
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let settings = GatewayConfig {
+        epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(0),
+        started: Instant::ORIGIN,
+        tick_interval: config.tick,
+        realistic_hello: config.realistic_hello,
+        max_buffered_bytes: config.max_buffered_bytes as u64,
+        ..GatewayConfig::default()
+    };
+    openclaw::Gateway::new(settings, authority)
+}
