@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Dialects whose gateway is embedded.
-const DIALECTS: [Dialect; 1] = [Dialect::Openclaw];
+const DIALECTS: [Dialect; 2] = [Dialect::Openclaw, Dialect::Clw];
 /// Sessions run for one reproduction.
 const SESSIONS: u64 = 6;
 

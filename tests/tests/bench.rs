@@ -506,8 +506,8 @@ fn too_few_descriptors_are_told_before_the_run_with_what_to_change() {
 #[test]
 fn what_cannot_be_asked_is_a_usage_error_that_names_the_flag() {
     for (args, words) in [
-        (&["--dialect", "clw"][..], "--dialect clw"),
-        (&["-c", "0"], "-c"),
+        (&["-c", "0"][..], "-c"),
+        (&["--dialect", "clawchat"], "--dialect"),
         (&["--threshold", "uptme>1"], "did you mean `uptime`"),
         (&["--fault", "rts"], "did you mean `rst`"),
         (
@@ -548,4 +548,26 @@ fn outputs_for_spreadsheets_and_hdr_tools_are_written() {
     );
     let log = std::fs::read_to_string(&hdr).expect("the log");
     assert!(log.contains("Tag=ready,"), "{log}");
+}
+
+#[test]
+fn clw_sessions_beat_and_log_out() {
+    let (result, code) = result_of(&[
+        "--dialect",
+        "clw",
+        "-c",
+        "20",
+        "-n",
+        "40",
+        "--hold",
+        "1s",
+        "--heartbeat",
+        "200ms",
+    ]);
+    assert_eq!(
+        (verdicts(&result).as_str(), code),
+        (r#"{"ok":40}"#, 0),
+        "{result:#}"
+    );
+    assert!(count(&result, "/heartbeat/answered") >= 120, "{result:#}");
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
-    /// ws://HOST[:PORT][/PATH] or wss://…; without it an embedded gateway is started and loaded.
+    /// ws://HOST:PORT/PATH or wss://…, port and path may be left out; without it an embedded gateway is started and loaded.
     ///
     /// The port defaults to the dialect's: 18789 (openclaw), 4433 (clw).
     #[arg(value_name = "URL")]

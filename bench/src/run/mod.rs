@@ -15,10 +15,10 @@ use crate::output::file::WriteError;
 use crate::output::paint::{Color, Paint};
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
+use clw_core::Stage;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::threshold::{Threshold, ThresholdError};
-use clw_core::{Dialect, Stage};
 use crew::{Crew, Told};
 use embedded::Embedded;
 use outputs::Sinks;
@@ -43,9 +43,6 @@ pub enum RunError {
     /// What was asked.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// A dialect whose machines are not there yet.
-    #[error("--dialect {0}: this release speaks openclaw only")]
-    Dialect(Dialect),
     /// A threshold.
     #[error("--threshold: {0}")]
     Threshold(#[from] ThresholdError),
@@ -83,9 +80,7 @@ impl RunError {
     /// Usage errors are 2, the others 1.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Plan(_) | Self::Usage(_) | Self::Dialect(_) | Self::Threshold(_) | Self::Fault(_) => {
-                Exit::Usage
-            }
+            Self::Plan(_) | Self::Usage(_) | Self::Threshold(_) | Self::Fault(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -98,9 +93,6 @@ impl RunError {
 /// Runs what `args` ask for, to the exit code.
 pub fn run(args: &Args) -> Result<Exit, RunError> {
     let plan = args_to_plan(args, &Environment::of_process())?;
-    if let Some(mix) = plan.mixes.iter().find(|mix| mix.dialect != Dialect::Openclaw) {
-        return Err(RunError::Dialect(mix.dialect));
-    }
     let thresholds = plan
         .thresholds
         .iter()

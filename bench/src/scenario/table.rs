@@ -81,7 +81,7 @@ pub struct StageTable {
 pub struct SessionTable {
     /// For messages and results.
     pub name: Option<String>,
-    /// Share, in relation to the other mixes' weights [1].
+    /// Share, in relation to the other mixes' weights; 1 if left out.
     pub weight: Option<Spanned<f64>>,
     /// Another target than the run's.
     pub url: Option<Spanned<String>>,
