@@ -188,29 +188,6 @@ fn a_token_is_not_on_the_command_line_of_workers() {
 }
 
 #[test]
-fn a_worker_that_dies_is_named_and_its_last_counts_are_kept() {
-    let gateway = Running::start(&["--workers", "2", "--json", "-"]);
-    let victim = gateway.workers()[0];
-    for _ in 0..10 {
-        Visit {
-            hold: millis(1),
-            ..Visit::default()
-        }
-        .to(gateway.address);
-    }
-    // A report comes every second, and only the parent sees it: there is nothing to wait for but time.
-    std::thread::sleep(millis(1300));
-    kill(victim, Signal::SIGKILL).unwrap();
-    until("the end of the worker", || {
-        std::fs::read_to_string(format!("/proc/{victim}/stat")).is_ok_and(|stat| stat.contains(") Z "))
-    });
-    let summary = gateway.end_with_json();
-    assert_eq!(summary.count(Verdict::Ok), 10);
-    assert_eq!(summary.lost_workers.len(), 1);
-    assert!(summary.lost_workers[0].contains("worker 0") && summary.lost_workers[0].contains("signal: 9"));
-}
-
-#[test]
 fn workers_end_with_the_process_that_started_them() {
     let mut gateway = Running::start(&["--workers", "2"]);
     let workers = gateway.workers();
