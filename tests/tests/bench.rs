@@ -506,7 +506,7 @@ fn too_few_descriptors_are_told_before_the_run_with_what_to_change() {
 #[test]
 fn what_cannot_be_asked_is_a_usage_error_that_names_the_flag() {
     for (args, words) in [
-        (&["-c", "0"][..], "-c"),
+        (&["-c", "0"][..], "--sessions 0"),
         (&["--dialect", "clawchat"], "--dialect"),
         (&["--threshold", "uptme>1"], "did you mean `uptime`"),
         (&["--fault", "rts"], "did you mean `rst`"),
@@ -570,4 +570,14 @@ fn clw_sessions_beat_and_log_out() {
         "{result:#}"
     );
     assert!(count(&result, "/heartbeat/answered") >= 120, "{result:#}");
+}
+
+#[test]
+fn a_duration_ends_the_run_whatever_the_hold() {
+    let (result, code) = result_of(&["-c", "5", "-d", "2s", "--hold", "1m"]);
+    assert_eq!((verdicts(&result).as_str(), code), (r#"{"ok":5}"#, 0));
+    assert!(
+        (2.0..10.0).contains(&number(&result, "/duration_s")),
+        "{result:#}"
+    );
 }

@@ -11,7 +11,7 @@ use clw_core::reconnect::Backoff;
 use clw_core::secret::Secret;
 use clw_core::session::ClientConnection;
 use clw_core::tally::{Metric, Tally};
-use clw_core::time::Instant;
+use clw_core::time::{Instant, earliest};
 use clw_core::verdict::{Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, evidence};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct SessionState {
     pub mix: usize,
     /// When it logs out, once that is known.
     pub planned_end: Option<Instant>,
+    /// When its slot is given up, whatever its hold.
+    pub slot_end: Option<Instant>,
     /// Calls with their next instants.
     pub calls: Vec<NextCall>,
     /// A token that the server issued to this session's device.
@@ -68,6 +70,7 @@ impl SessionState {
             mix,
             account: worker.account(mix, number),
             planned_end,
+            slot_end: None,
             calls: Vec::new(),
             device_token: None,
             first_ready: None,
@@ -96,7 +99,7 @@ impl SessionState {
                 tally.record(Metric::ReadyService, now.since(began));
             }
             if self.planned_end.is_none() {
-                self.planned_end = worker.hold(self.mix).map(|hold| now + hold);
+                self.planned_end = earliest(worker.hold(self.mix).map(|hold| now + hold), self.slot_end);
             }
         }
         if let Some(dropped_at) = self.dropped_at.take() {

@@ -219,7 +219,8 @@ async fn run_slot(worker: Rc<Worker>, tickets: Rc<Tickets>, first: Instant, unti
     let mut scheduled = first;
     while !worker.is_stopping() && until.is_none_or(|until| scheduled < until) {
         let Some(number) = tickets.take() else { return };
-        let state = SessionState::new(&worker, number, scheduled, planned_end(&worker, number, until));
+        let mut state = SessionState::new(&worker, number, scheduled, planned_end(&worker, number, until));
+        state.slot_end = until;
         let outcome = run_session(&worker, state).await;
         let failed = outcome != Outcome::Ended(Verdict::Ok);
         if (failed && until.is_some()) || outcome == Outcome::NotRun {
