@@ -581,3 +581,120 @@ fn a_duration_ends_the_run_whatever_the_hold() {
         "{result:#}"
     );
 }
+
+#[test]
+fn tokens_are_refreshed_before_they_expire_and_without_that_every_session_expires() {
+    let run = |refresh: &[&str]| {
+        let gateway = Gateway::start(&["--dialect", "clw", "--fault", "token-expire=4s"]);
+        let load = [
+            "--dialect",
+            "clw",
+            "-c",
+            "20",
+            "-n",
+            "20",
+            "--hold",
+            "7s",
+            "--token",
+            "test-token",
+        ];
+        result_of(&[&load[..], refresh, &[&gateway.url]].concat())
+    };
+    let (after, code) = run(&[]);
+    assert_eq!(
+        (verdicts(&after).as_str(), code),
+        (r#"{"ok":20}"#, 0),
+        "{after:#}"
+    );
+    assert!(count(&after, "/refresh/done") >= 20, "{after:#}");
+    let (before, _) = run(&["--no-refresh"]);
+    assert_eq!(verdicts(&before), r#"{"clw-session-expired":20}"#, "{before:#}");
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once_with_the_result_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, json) = (folder.path().join("t.sock"), folder.path().join("r.json"));
+    // A gateway that neither reads nor writes once a session is ready: nobody can log out of it.
+    let mut run = Command::new(binary("clw-bench"))
+        .args([
+            "-q",
+            "-c",
+            "5",
+            "-d",
+            "10m",
+            "--heartbeat",
+            "off",
+            "--drain",
+            "1h",
+            "--fault",
+            "silence",
+            "--telemetry",
+        ])
+        .arg(&socket)
+        .arg("--json")
+        .arg(&json)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("clw-bench");
+    wait_for_ready(&socket, 5);
+    signal(&run, "-INT");
+    signal(&run, "-INT");
+    assert_eq!(run.wait().expect("its end").code(), Some(130));
+    let result: Value = serde_json::from_slice(&std::fs::read(&json).expect("a result")).expect("JSON");
+    assert_eq!(result["interrupted"], true);
+    assert_eq!(count(&result, "/sessions/started"), 5);
+}
+
+#[test]
+fn tls_secrets_reach_the_key_log_and_nothing_else_does() {
+    let gateway = Gateway::start(&["--tls-self-signed"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = folder.path().join("keys.log");
+    let path = keys.to_str().expect("a path");
+    let (_, code) = result_of(&[
+        "-c",
+        "1",
+        "-n",
+        "3",
+        "--token",
+        "test-token",
+        "--insecure",
+        "--keylog",
+        path,
+        &gateway.url,
+    ]);
+    assert_eq!(code, 0);
+    let text = std::fs::read_to_string(&keys).expect("the key log");
+    assert_eq!(
+        text.lines()
+            .filter(|l| l.starts_with("CLIENT_TRAFFIC_SECRET_0 "))
+            .count(),
+        3,
+        "{text}"
+    );
+    assert!(text.lines().all(|l| l.split(' ').count() == 3));
+}
+
+#[test]
+fn a_network_that_cuts_connections_breaks_sessions_without_reconnects_and_not_with_them() {
+    let network = [
+        "--impair",
+        "delay=500ms,loss=1%,reset=60%/min",
+        "--timeout",
+        "20s",
+        "--drain",
+        "20s",
+    ];
+    let load = ["-c", "300", "-n", "300", "--hold", "6s"];
+    let (before, _) = result_of(&[&load[..], &network].concat());
+    let dropped = number(&before, "/error_rate_pct");
+    assert!(
+        dropped > 3.0,
+        "six seconds of 60 % a minute cut about one in twelve: {dropped}"
+    );
+    let (after, code) = result_of(&[&load[..], &network, &["--reconnect", "on", "--retries", "5"]].concat());
+    assert_eq!(code, 0);
+    assert!(number(&after, "/error_rate_pct") < 1.0, "{after:#}");
+    assert!(count(&after, "/sessions/reconnected") > 0);
+}
