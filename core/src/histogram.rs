@@ -1,1 +1,0 @@
-//! Latency histograms: recorded in microseconds, merged exactly, summarised for results.
