@@ -7,7 +7,7 @@ mod codes;
 mod counters;
 mod metric;
 mod recorder;
-mod sparse;
+pub(crate) mod sparse;
 
 pub use codes::{CloseCodes, MAX_CLOSE_CODES};
 pub use counters::{

@@ -1,1 +1,0 @@
-//! The immutable telemetry snapshot and its JSON-lines form.

@@ -1,1 +1,0 @@
-//! Thresholds: expressions over a result that a run must hold.
