@@ -137,7 +137,10 @@ mod tests {
 
     #[test]
     fn other_bounds_are_refused() {
-        assert_eq!(with(|bytes| bytes[15] = 5).unwrap_err(), HistogramError::OtherBounds);
+        assert_eq!(
+            with(|bytes| bytes[15] = 5).unwrap_err(),
+            HistogramError::OtherBounds
+        );
         let wide = with(|bytes| bytes[24..32].copy_from_slice(&u64::MAX.to_be_bytes()));
         assert_eq!(wide.unwrap_err(), HistogramError::OtherBounds);
     }
@@ -165,7 +168,10 @@ mod tests {
             assert_eq!(Histogram::from_base64(text).unwrap_err(), error, "{text}");
         }
         let long = "A".repeat(LONGEST_TEXT + 1);
-        assert!(matches!(Histogram::from_base64(&long), Err(HistogramError::TooLong { .. })));
+        assert!(matches!(
+            Histogram::from_base64(&long),
+            Err(HistogramError::TooLong { .. })
+        ));
     }
 
     proptest! {

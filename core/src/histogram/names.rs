@@ -91,7 +91,9 @@ impl<'de> Deserialize<'de> for Named {
                 while let Some((name, histogram)) = map.next_entry::<Box<str>, Histogram>()? {
                     read += 1;
                     if read > MAX_HISTOGRAMS {
-                        return Err(A::Error::custom(format_args!("more than {MAX_HISTOGRAMS} histograms")));
+                        return Err(A::Error::custom(format_args!(
+                            "more than {MAX_HISTOGRAMS} histograms"
+                        )));
                     }
                     named.insert(&name, histogram);
                 }

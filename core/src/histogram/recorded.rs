@@ -123,7 +123,12 @@ impl Default for Histogram {
 
 impl fmt::Debug for Histogram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Histogram({} values, p50 {} µs)", self.count(), self.quantile_us(0.5))
+        write!(
+            f,
+            "Histogram({} values, p50 {} µs)",
+            self.count(),
+            self.quantile_us(0.5)
+        )
     }
 }
 

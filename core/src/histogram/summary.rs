@@ -63,7 +63,9 @@ mod tests {
     fn an_empty_histogram_is_all_zero() {
         assert_eq!(Histogram::new().summary(), Summary::default());
         let json = serde_json::to_value(Summary::default()).unwrap();
-        let keys = ["count", "min", "mean", "stdev", "p50", "p75", "p90", "p95", "p99", "p999", "max"];
+        let keys = [
+            "count", "min", "mean", "stdev", "p50", "p75", "p90", "p95", "p99", "p999", "max",
+        ];
         assert!(keys.iter().all(|key| json[key].is_number()), "{json}");
         assert_eq!(json.as_object().unwrap().len(), keys.len());
     }

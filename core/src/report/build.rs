@@ -6,9 +6,7 @@ use super::shape::{
 };
 use crate::histogram::{Named, Summary};
 use crate::snapshot::{Generator, Lost, Tag, Target, Totals};
-use crate::tally::{
-    Counters, Gauges, HeartbeatCounts, Metric, ReconnectCounts, SessionCounts, Uptime,
-};
+use crate::tally::{Counters, Gauges, HeartbeatCounts, Metric, ReconnectCounts, SessionCounts, Uptime};
 use crate::threshold::Threshold;
 use crate::uptime::{error_rate_pct, uptime_pct};
 use std::collections::BTreeMap;
@@ -115,7 +113,10 @@ impl Report {
 
     /// Judges thresholds and sets `thresholds` and `passed`.
     pub fn judge(&mut self, thresholds: &[Threshold]) {
-        self.thresholds = thresholds.iter().map(|threshold| threshold.evaluate(self)).collect();
+        self.thresholds = thresholds
+            .iter()
+            .map(|threshold| threshold.evaluate(self))
+            .collect();
         self.passed = self.thresholds.iter().all(|judged| judged.passed);
     }
 
@@ -156,9 +157,15 @@ impl Report {
                 bytes: self.bytes,
                 frames: self.frames,
                 generator_errors: self.generator.errors.clone(),
-                uptime: Uptime { ready_us: self.uptime_us.ready, meant_us: self.uptime_us.meant },
+                uptime: Uptime {
+                    ready_us: self.uptime_us.ready,
+                    meant_us: self.uptime_us.meant,
+                },
             },
-            gauges: Gauges { peak_open: sessions.peak_open, ..Gauges::default() },
+            gauges: Gauges {
+                peak_open: sessions.peak_open,
+                ..Gauges::default()
+            },
             histograms: self.histograms.clone(),
             generator: Generator {
                 cpu_us: micros(self.generator.cpu_s),
@@ -168,7 +175,9 @@ impl Report {
             samples: self.samples.clone(),
             lost: Lost {
                 // Results keep the number of workers only; it is what they are shown by.
-                sources: (0..self.generator.lost.workers.min(1 << 12)).map(|i| format!("lost-{i}")).collect(),
+                sources: (0..self.generator.lost.workers.min(1 << 12))
+                    .map(|i| format!("lost-{i}"))
+                    .collect(),
                 sessions: self.generator.lost.sessions,
             },
             server_version: self.target.server_version.clone(),
@@ -176,7 +185,11 @@ impl Report {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates; NaN becomes 0")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates; NaN becomes 0"
+)]
 fn micros(seconds: f64) -> u64 {
     (seconds * 1e6).round() as u64
 }
@@ -226,13 +239,21 @@ mod tests {
         tally.counters.ending(Verdict::ServerRestart, Stage::Ready, false);
         tally.counters.close_code(1012);
         tally.counters.generator_error("EMFILE");
-        let stamp = Stamp { source: "w".to_owned(), seq: 1, ..Stamp::default() };
+        let stamp = Stamp {
+            source: "w".to_owned(),
+            seq: 1,
+            ..Stamp::default()
+        };
         let mut aggregate = Aggregate::new();
         aggregate.absorb(&Snapshot::take(&mut tally, stamp));
         aggregate.lost("w");
         Report::new(
             &aggregate.totals(),
-            RunInfo { plan: serde_json::json!({"seed": 7}), duration_s: 1.5, ..RunInfo::default() },
+            RunInfo {
+                plan: serde_json::json!({"seed": 7}),
+                duration_s: 1.5,
+                ..RunInfo::default()
+            },
         )
     }
 
@@ -242,7 +263,12 @@ mod tests {
         let text = serde_json::to_string_pretty(&report).unwrap();
         assert_eq!(Report::parse(&text).unwrap(), report);
         assert!(Report::parse(&text.replace("clw.bench/1", "clw.bench/2")).is_err());
-        assert!(Report::parse(&text[..text.len() / 2]).unwrap_err().to_string().contains("cut"));
+        assert!(
+            Report::parse(&text[..text.len() / 2])
+                .unwrap_err()
+                .to_string()
+                .contains("cut")
+        );
     }
 
     #[test]
@@ -294,7 +320,10 @@ mod tests {
             "/thresholds",
             "/passed",
         ] {
-            assert!(json.pointer(pointer).is_some(), "{pointer} is missing in {json:#}");
+            assert!(
+                json.pointer(pointer).is_some(),
+                "{pointer} is missing in {json:#}"
+            );
         }
     }
 
@@ -308,7 +337,13 @@ mod tests {
             ..RunInfo::default()
         };
         assert_eq!(Report::new(&report.totals(), info), report);
-        assert_eq!(report.generator.lost, LostWorkers { workers: 1, sessions: 2 });
+        assert_eq!(
+            report.generator.lost,
+            LostWorkers {
+                workers: 1,
+                sessions: 2
+            }
+        );
     }
 
     #[test]

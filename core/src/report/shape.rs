@@ -229,7 +229,10 @@ pub struct UptimeReport {
 
 impl From<Uptime> for UptimeReport {
     fn from(uptime: Uptime) -> Self {
-        Self { ready: uptime.ready_us, meant: uptime.meant_us }
+        Self {
+            ready: uptime.ready_us,
+            meant: uptime.meant_us,
+        }
     }
 }
 
@@ -238,7 +241,11 @@ impl Report {
     pub fn parse(text: &str) -> Result<Self, FormatError> {
         let length = text.len();
         if length > MAX_REPORT_BYTES {
-            return Err(FormatError::TooLong { expected: SCHEMA, length, limit: MAX_REPORT_BYTES });
+            return Err(FormatError::TooLong {
+                expected: SCHEMA,
+                length,
+                limit: MAX_REPORT_BYTES,
+            });
         }
         read(text, SCHEMA)
     }
@@ -261,7 +268,9 @@ impl Report {
     /// Sessions that ended in an error.
     pub fn errors(&self) -> u64 {
         let errors = Verdict::ALL.into_iter().filter(|verdict| verdict.is_error());
-        errors.fold(0, |sum, verdict| sum.saturating_add(self.verdicts[verdict.index()]))
+        errors.fold(0, |sum, verdict| {
+            sum.saturating_add(self.verdicts[verdict.index()])
+        })
     }
 }
 

@@ -184,7 +184,10 @@ impl Aggregate {
                 totals.lost.sessions = totals.lost.sessions.saturating_add(unfinished);
             } else {
                 totals.gauges.merge(&source.gauges);
-                totals.generator.merge(&Generator { cpu_us: 0, ..source.generator });
+                totals.generator.merge(&Generator {
+                    cpu_us: 0,
+                    ..source.generator
+                });
             }
         }
         totals
@@ -219,10 +222,14 @@ mod tests {
         let mut counters = Counters::default();
         let number = |(seq, values): (u64, &Vec<u64>)| {
             let mut histogram = Histogram::new();
-            values.iter().for_each(|&us| histogram.record_us(us));
+            for us in values {
+                histogram.record_us(*us);
+            }
             counters.sessions.started += values.len() as u64;
             counters.sessions.ended += 1.min(values.len() as u64);
-            counters.close_codes.add(1000 + u16::try_from(seq % 3).unwrap(), 1);
+            counters
+                .close_codes
+                .add(1000 + u16::try_from(seq % 3).unwrap(), 1);
             let mut snapshot = Snapshot::stamped(Stamp {
                 source: source.to_owned(),
                 seq,
@@ -262,7 +269,13 @@ mod tests {
         assert_eq!(after.histograms, before.histograms);
         assert_eq!(after.gauges.open, 3);
         assert_eq!(after.gauges.peak_open, before.gauges.peak_open);
-        assert_eq!(after.lost, Lost { sources: vec!["b".to_owned()], sessions: 4 });
+        assert_eq!(
+            after.lost,
+            Lost {
+                sources: vec!["b".to_owned()],
+                sessions: 4
+            }
+        );
     }
 
     #[test]
@@ -278,7 +291,12 @@ mod tests {
     #[test]
     fn more_sources_than_a_run_has_are_turned_away() {
         let mut aggregate = Aggregate::new();
-        let named = |i: usize| Snapshot::stamped(Stamp { source: format!("s{i}"), ..Stamp::default() });
+        let named = |i: usize| {
+            Snapshot::stamped(Stamp {
+                source: format!("s{i}"),
+                ..Stamp::default()
+            })
+        };
         for i in 0..MAX_SOURCES {
             assert_eq!(aggregate.absorb(&named(i)), Absorbed::Counted);
         }
@@ -313,15 +331,15 @@ mod tests {
             let flat = absorb_all(a.iter().chain(&b).chain(&c)).totals();
             let mut shard = Aggregate::new();
             let mut upper = Aggregate::new();
-            let mut seq = 0;
-            for snapshot in a.iter().chain(&b) {
+            for (seq, snapshot) in (1..).zip(a.iter().chain(&b)) {
                 shard.absorb(snapshot);
-                seq += 1;
                 let elapsed_us = shard.totals().elapsed_us;
                 let line = shard.merged(Stamp { source: "shard".to_owned(), seq, elapsed_us, ..Stamp::default() });
                 upper.absorb(&Snapshot::parse_line(&line.to_line()).unwrap());
             }
-            c.iter().for_each(|snapshot| { upper.absorb(snapshot); });
+            for snapshot in &c {
+                upper.absorb(snapshot);
+            }
             prop_assert_eq!(upper.totals(), flat);
         }
     }

@@ -31,7 +31,9 @@ pub enum FormatError {
         found: String,
     },
     /// It begins well and stops in the middle.
-    #[error("{expected} is cut after {length} bytes: its writer stopped in the middle, or the copy is not complete")]
+    #[error(
+        "{expected} is cut after {length} bytes: its writer stopped in the middle, or the copy is not complete"
+    )]
     Cut {
         /// The schema that was expected.
         expected: &'static str,
@@ -70,7 +72,10 @@ fn check(text: &str, expected: &'static str) -> Result<(), FormatError> {
     }
     let probe: Probe = serde_json::from_str(text).map_err(|error| {
         if error.is_eof() && text.trim_start().starts_with('{') {
-            return FormatError::Cut { expected, length: text.len() };
+            return FormatError::Cut {
+                expected,
+                length: text.len(),
+            };
         }
         not_ours(format!("it is not a JSON object ({error})"))
     })?;
@@ -97,7 +102,10 @@ fn check(text: &str, expected: &'static str) -> Result<(), FormatError> {
 /// Reads `text` after [`check`].
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str, expected: &'static str) -> Result<T, FormatError> {
     check(text, expected)?;
-    serde_json::from_str(text).map_err(|error| FormatError::Invalid { expected, what: error.to_string() })
+    serde_json::from_str(text).map_err(|error| FormatError::Invalid {
+        expected,
+        what: error.to_string(),
+    })
 }
 
 /// A schema name that a type carries as its field `schema`. Reading accepts any: [`check`] has looked before.

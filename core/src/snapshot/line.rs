@@ -146,7 +146,9 @@ impl Snapshot {
     /// A snapshot of a worker's tally. Takes the interval's histograms out of it.
     pub fn take(tally: &mut Tally, stamp: Stamp) -> Self {
         let samples = tally.samples().iter();
-        let samples = samples.map(|(verdict, texts)| (verdict.name().to_owned(), texts.clone())).collect();
+        let samples = samples
+            .map(|(verdict, texts)| (verdict.name().to_owned(), texts.clone()))
+            .collect();
         Self {
             gauges: tally.gauges,
             counters: tally.counters.clone(),
@@ -181,7 +183,11 @@ impl Snapshot {
     pub fn parse_line(line: &str) -> Result<Self, FormatError> {
         let length = line.len();
         if length > MAX_LINE_BYTES {
-            return Err(FormatError::TooLong { expected: SCHEMA, length, limit: MAX_LINE_BYTES });
+            return Err(FormatError::TooLong {
+                expected: SCHEMA,
+                length,
+                limit: MAX_LINE_BYTES,
+            });
         }
         format::read(line, SCHEMA)
     }
@@ -199,7 +205,9 @@ mod tests {
         let mut tally = Tally::new(&["health".to_owned()]);
         tally.record(Metric::Ready, Duration::from_millis(3));
         tally.rpc_answered(0, Duration::from_millis(4), Duration::from_millis(2), true);
-        tally.counters.ending(Verdict::AuthFailed, crate::Stage::Auth, true);
+        tally
+            .counters
+            .ending(Verdict::AuthFailed, crate::Stage::Auth, true);
         tally.sample(Verdict::AuthFailed, || "close 1008".to_owned());
         Snapshot::take(
             &mut tally,
@@ -219,7 +227,10 @@ mod tests {
     fn a_line_reads_back_as_it_was_written() {
         let snapshot = sample();
         let line = snapshot.to_line();
-        assert!(line.starts_with(r#"{"schema":"clw.snapshot/1","source":"worker-1","seq":4"#), "{line}");
+        assert!(
+            line.starts_with(r#"{"schema":"clw.snapshot/1","source":"worker-1","seq":4"#),
+            "{line}"
+        );
         assert!(!line.contains('\n'));
         assert_eq!(Snapshot::parse_line(&line).unwrap(), snapshot);
     }
@@ -242,7 +253,10 @@ mod tests {
         assert!(words(r#"{"schema":"clw.snapshot/12"}"#).contains("update this tool"));
         assert!(words(r#"{"schema":"clw.snapshot/1","seq":"x"}"#).contains("wrong field"));
         let line = sample().to_line();
-        assert!(matches!(Snapshot::parse_line(&line[..line.len() - 3]), Err(FormatError::Cut { .. })));
+        assert!(matches!(
+            Snapshot::parse_line(&line[..line.len() - 3]),
+            Err(FormatError::Cut { .. })
+        ));
         assert!(matches!(
             Snapshot::parse_line(&" ".repeat(MAX_LINE_BYTES + 1)),
             Err(FormatError::TooLong { .. })

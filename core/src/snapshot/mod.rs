@@ -7,9 +7,9 @@ mod aggregate;
 mod format;
 mod line;
 
+pub(crate) use aggregate::merge_samples;
 pub use aggregate::{Absorbed, Aggregate, Lost, MAX_SOURCES, Totals};
 pub use format::FormatError;
-pub(crate) use aggregate::merge_samples;
 pub(crate) use format::{Name, Tag, read};
 pub use line::{Generator, MAX_LINE_BYTES, Phase, SCHEMA, Snapshot, Stamp, Target};
 

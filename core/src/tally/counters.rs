@@ -233,7 +233,9 @@ impl Counters {
 
     /// Errors of the generator itself, all together.
     pub fn generator_errors_total(&self) -> u64 {
-        self.generator_errors.values().fold(0, |sum, n| sum.saturating_add(*n))
+        self.generator_errors
+            .values()
+            .fold(0, |sum, n| sum.saturating_add(*n))
     }
 }
 

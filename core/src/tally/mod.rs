@@ -11,7 +11,8 @@ pub(crate) mod sparse;
 
 pub use codes::{CloseCodes, MAX_CLOSE_CODES};
 pub use counters::{
-    Bytes, Counters, Gauges, HeartbeatCounts, ReconnectCounts, RefreshCounts, RpcCounts, SessionCounts, Uptime,
+    Bytes, Counters, Gauges, HeartbeatCounts, ReconnectCounts, RefreshCounts, RpcCounts, SessionCounts,
+    Uptime,
 };
 pub use metric::{MAX_CALLS, Metric};
 pub use recorder::{Interval, MAX_SAMPLE_CHARS, MAX_SAMPLES, Tally};

@@ -4,8 +4,8 @@ use super::metric::{Stat, Subject, Unit};
 use super::parse::{Operator, Threshold};
 use crate::histogram::Summary;
 use crate::report::Report;
-use crate::uptime::percent;
 use crate::units::{show_count, show_duration};
+use crate::uptime::percent;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -76,7 +76,11 @@ impl Subject {
     /// The observed value, or why there is none.
     fn observe(&self, report: &Report) -> Result<f64, String> {
         let started = |value: f64| {
-            if report.sessions.started == 0 { Err("no session was started".to_owned()) } else { Ok(value) }
+            if report.sessions.started == 0 {
+                Err("no session was started".to_owned())
+            } else {
+                Ok(value)
+            }
         };
         match self {
             Self::Uptime => started(report.uptime_pct),
@@ -87,7 +91,10 @@ impl Subject {
             Self::ReconnectSuccess => Ok(percent(report.reconnect.succeeded, report.reconnect.attempts)),
             Self::Latency(name, stat) => match report.histograms.get(name) {
                 Some(histogram) => Ok(stat.of(&histogram.summary())),
-                None => Err(format!("nothing was recorded for {name}{}", known_calls(name, report))),
+                None => Err(format!(
+                    "nothing was recorded for {name}{}",
+                    known_calls(name, report)
+                )),
             },
             Self::Verdict(verdict) => Ok(report.endings(*verdict) as f64),
             Self::Close(code) => Ok(report.close_codes.get(*code) as f64),
@@ -127,7 +134,11 @@ fn known_calls(name: &str, report: &Report) -> String {
         return String::new();
     }
     let calls: Vec<&str> = report.rpc.keys().take(20).map(String::as_str).collect();
-    if calls.is_empty() { " (the run had no calls)".to_owned() } else { format!(" (calls: {})", calls.join(", ")) }
+    if calls.is_empty() {
+        " (the run had no calls)".to_owned()
+    } else {
+        format!(" (calls: {})", calls.join(", "))
+    }
 }
 
 fn count(report: &Report, name: &str) -> u64 {
@@ -149,7 +160,11 @@ fn count(report: &Report, name: &str) -> u64 {
         "reconnect_attempts" => report.reconnect.attempts,
         "refreshes_done" => report.refreshes.done,
         "refreshes_refused" => report.refreshes.refused,
-        "generator_errors" => report.generator.errors.values().fold(0, |sum, n| sum.saturating_add(*n)),
+        "generator_errors" => report
+            .generator
+            .errors
+            .values()
+            .fold(0, |sum, n| sum.saturating_add(*n)),
         "workers_lost" => report.generator.lost.workers,
         "bytes_sent" => report.bytes.sent,
         "bytes_received" => report.bytes.received,
@@ -165,11 +180,22 @@ pub fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Percent => {
             // Near the ends of the scale the digits after the nines are what matters.
-            let digits = if size > 0.0 && (size < 0.1 || (99.9..100.0).contains(&size)) { 3 } else { 2 };
+            let digits = if size > 0.0 && (size < 0.1 || (99.9..100.0).contains(&size)) {
+                3
+            } else {
+                2
+            };
             format!("{sign}{size:.digits$} %")
         }
-        Unit::Micros => format!("{sign}{}", show_duration(Duration::try_from_secs_f64(size / 1e6).unwrap_or_default())),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; the cast saturates")]
+        Unit::Micros => format!(
+            "{sign}{}",
+            show_duration(Duration::try_from_secs_f64(size / 1e6).unwrap_or_default())
+        ),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative; the cast saturates"
+        )]
         Unit::Count => format!("{sign}{}", show_count(size.round() as u64)),
     }
 }
@@ -191,7 +217,10 @@ mod tests {
         totals.counters.uptime.ready_us = 999;
         totals.counters.uptime.meant_us = 1000;
         totals.counters.close_codes.add(1006, 3);
-        totals.counters.rpc.insert("health".to_owned(), crate::tally::RpcCounts::default());
+        totals
+            .counters
+            .rpc
+            .insert("health".to_owned(), crate::tally::RpcCounts::default());
         let mut ready = Histogram::new();
         (1..=100).for_each(|ms| ready.record_us(ms * 1000));
         totals.histograms.insert("ready", ready);
@@ -248,7 +277,13 @@ mod tests {
         }
         let empty = Report::new(&Totals::default(), RunInfo::default());
         assert!(!"uptime>=0%".parse::<Threshold>().unwrap().evaluate(&empty).passed);
-        assert!("clw-auth-failed==0".parse::<Threshold>().unwrap().evaluate(&empty).passed);
+        assert!(
+            "clw-auth-failed==0"
+                .parse::<Threshold>()
+                .unwrap()
+                .evaluate(&empty)
+                .passed
+        );
     }
 
     #[test]
@@ -257,7 +292,12 @@ mod tests {
         report.sessions.planned = 11;
         report.bytes.received = 12;
         report.generator.lost.workers = 13;
-        for (name, value) in [("planned", 11), ("bytes_received", 12), ("workers_lost", 13), ("errors", 2)] {
+        for (name, value) in [
+            ("planned", 11),
+            ("bytes_received", 12),
+            ("workers_lost", 13),
+            ("errors", 2),
+        ] {
             assert_eq!(count(&report, name), value, "{name}");
         }
     }

@@ -118,7 +118,11 @@ impl Subject {
             return Some(Self::Count(count));
         }
         if let Some(code) = name.strip_prefix("close_") {
-            return code.parse().ok().filter(|code| (1000..5000).contains(code)).map(Self::Close);
+            return code
+                .parse()
+                .ok()
+                .filter(|code| (1000..5000).contains(code))
+                .map(Self::Close);
         }
         let (base, last) = name.rsplit_once('_')?;
         if let Some(call) = base.strip_prefix("rpc.").filter(|call| !call.is_empty()) {
@@ -129,7 +133,9 @@ impl Subject {
             }
         }
         let (_, stat) = Stat::ALL.into_iter().find(|(name, _)| *name == last)?;
-        let call = base.strip_prefix("rpc.").or_else(|| base.strip_prefix("rpc_service."));
+        let call = base
+            .strip_prefix("rpc.")
+            .or_else(|| base.strip_prefix("rpc_service."));
         let known = Metric::FIXED.iter().any(|metric| metric.name() == base);
         (known || call.is_some_and(|call| !call.is_empty())).then(|| Self::Latency(base.to_owned(), stat))
     }
@@ -138,21 +144,33 @@ impl Subject {
         match self {
             Self::Uptime | Self::ErrorRate | Self::ReconnectSuccess => Unit::Percent,
             Self::Latency(..) => Unit::Micros,
-            Self::Verdict(_) | Self::Close(_) | Self::RpcErrors(_) | Self::RpcUnanswered(_) | Self::Count(_) => {
-                Unit::Count
-            }
+            Self::Verdict(_)
+            | Self::Close(_)
+            | Self::RpcErrors(_)
+            | Self::RpcUnanswered(_)
+            | Self::Count(_) => Unit::Count,
         }
     }
 }
 
 /// Every name, with one example for each family that has no end.
 pub(super) fn known_names() -> Vec<String> {
-    let mut names: Vec<String> = PERCENTAGES.iter().chain(&COUNTS).map(|&name| name.to_owned()).collect();
+    let mut names: Vec<String> = PERCENTAGES
+        .iter()
+        .chain(&COUNTS)
+        .map(|&name| name.to_owned())
+        .collect();
     for metric in Metric::FIXED {
-        names.extend(Stat::ALL.iter().map(|(stat, _)| format!("{}_{stat}", metric.name())));
+        names.extend(
+            Stat::ALL
+                .iter()
+                .map(|(stat, _)| format!("{}_{stat}", metric.name())),
+        );
     }
     names.extend(Verdict::ALL.iter().map(|verdict| verdict.name().to_owned()));
-    names.extend([1000, 1001, 1002, 1005, 1006, 1008, 1011, 1012, 1013, 4001].map(|code| format!("close_{code}")));
+    names.extend(
+        [1000, 1001, 1002, 1005, 1006, 1008, 1011, 1012, 1013, 4001].map(|code| format!("close_{code}")),
+    );
     names
 }
 

@@ -36,7 +36,10 @@ impl Operator {
 
     /// As it is written.
     pub fn text(self) -> &'static str {
-        Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("?", |(text, _)| text)
+        Self::ALL
+            .iter()
+            .find(|(_, operator)| *operator == self)
+            .map_or("?", |(text, _)| text)
     }
 }
 
@@ -44,7 +47,9 @@ impl Operator {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ThresholdError {
     /// No operator, or `=`.
-    #[error("threshold `{expr}` has no operator: write METRIC then one of < <= > >= == != then a value, as in `ready_p99<500ms`")]
+    #[error(
+        "threshold `{expr}` has no operator: write METRIC then one of < <= > >= == != then a value, as in `ready_p99<500ms`"
+    )]
     NoOperator {
         /// The expression.
         expr: String,
@@ -74,7 +79,8 @@ pub enum ThresholdError {
 }
 
 fn suggestion(near: Option<&str>) -> String {
-    near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    near.map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 /// One expression.
@@ -101,7 +107,9 @@ impl Threshold {
     pub fn call(&self) -> Option<&str> {
         match &self.subject {
             Subject::RpcErrors(call) | Subject::RpcUnanswered(call) => Some(call),
-            Subject::Latency(name, _) => name.strip_prefix("rpc.").or_else(|| name.strip_prefix("rpc_service.")),
+            Subject::Latency(name, _) => name
+                .strip_prefix("rpc.")
+                .or_else(|| name.strip_prefix("rpc_service.")),
             _ => None,
         }
     }
@@ -118,9 +126,12 @@ impl FromStr for Threshold {
 
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
         let expr = text.trim().to_owned();
-        let found = expr
-            .char_indices()
-            .find_map(|(at, _)| Operator::ALL.iter().find(|(op, _)| expr[at..].starts_with(op)).map(|op| (at, *op)));
+        let found = expr.char_indices().find_map(|(at, _)| {
+            Operator::ALL
+                .iter()
+                .find(|(op, _)| expr[at..].starts_with(op))
+                .map(|op| (at, *op))
+        });
         let Some((at, (symbol, operator))) = found else {
             return Err(ThresholdError::NoOperator { expr });
         };
@@ -128,15 +139,24 @@ impl FromStr for Threshold {
         let value = expr[at + symbol.len()..].trim();
         let Some(subject) = Subject::parse(metric) else {
             return Err(ThresholdError::UnknownMetric {
+                expr: expr.clone(),
                 metric: metric.to_owned(),
                 near: nearest(metric),
                 known: families(),
-                expr,
             });
         };
         match parse_value(subject.unit(), value) {
-            Ok(bound) => Ok(Self { subject, operator, bound, expr }),
-            Err(expected) => Err(ThresholdError::BadValue { value: value.to_owned(), expected, expr }),
+            Ok(bound) => Ok(Self {
+                subject,
+                operator,
+                bound,
+                expr,
+            }),
+            Err(expected) => Err(ThresholdError::BadValue {
+                value: value.to_owned(),
+                expected,
+                expr,
+            }),
         }
     }
 }
@@ -147,7 +167,10 @@ fn parse_value(unit: Unit, value: &str) -> Result<f64, &'static str> {
             let expected = "a percentage from 0% to 100%";
             let number = value.strip_suffix('%').unwrap_or(value).trim();
             let percent: f64 = number.parse().map_err(|_| expected)?;
-            (0.0..=100.0).contains(&percent).then_some(percent).ok_or(expected)
+            (0.0..=100.0)
+                .contains(&percent)
+                .then_some(percent)
+                .ok_or(expected)
         }
         Unit::Micros => {
             let expected = "a duration with its unit, such as 500ms, 1.5s or 800us";
@@ -155,11 +178,17 @@ fn parse_value(unit: Unit, value: &str) -> Result<f64, &'static str> {
             if !value.ends_with(|c: char| c.is_ascii_alphabetic()) {
                 return Err(expected);
             }
-            parse_duration(value).map(|duration| duration.as_secs_f64() * 1e6).map_err(|_| expected)
+            parse_duration(value)
+                .map(|duration| duration.as_secs_f64() * 1e6)
+                .map_err(|_| expected)
         }
         Unit::Count => {
             let expected = "a whole number";
-            value.replace(['_', ' '], "").parse::<u64>().map(|count| count as f64).map_err(|_| expected)
+            value
+                .replace(['_', ' '], "")
+                .parse::<u64>()
+                .map(|count| count as f64)
+                .map_err(|_| expected)
         }
     }
 }
@@ -170,7 +199,10 @@ fn nearest(name: &str) -> Option<String> {
         return None;
     }
     let lower = name.to_lowercase();
-    let (distance, near) = known_names().into_iter().map(|known| (edits(&lower, &known), known)).min()?;
+    let (distance, near) = known_names()
+        .into_iter()
+        .map(|known| (edits(&lower, &known), known))
+        .min()?;
     (distance <= (name.len() / 3).max(1)).then_some(near)
 }
 
@@ -207,7 +239,12 @@ mod tests {
             ("reconnect_success >= 99", Operator::AtLeast, 99.0, Unit::Percent),
             ("ready_p99<500ms", Operator::Less, 500_000.0, Unit::Micros),
             ("rpc.health_p95<50ms", Operator::Less, 50_000.0, Unit::Micros),
-            ("rpc.long_name.x_mean<=1s", Operator::AtMost, 1_000_000.0, Unit::Micros),
+            (
+                "rpc.long_name.x_mean<=1s",
+                Operator::AtMost,
+                1_000_000.0,
+                Unit::Micros,
+            ),
             ("schedule_lag_p99<5ms", Operator::Less, 5_000.0, Unit::Micros),
             ("clw-heartbeat-miss==0", Operator::Equal, 0.0, Unit::Count),
             ("dropped<=3", Operator::AtMost, 3.0, Unit::Count),
@@ -217,7 +254,11 @@ mod tests {
         ] {
             let threshold: Threshold = text.parse().unwrap();
             assert_eq!((threshold.operator, threshold.unit()), (operator, unit), "{text}");
-            assert!((threshold.bound - bound).abs() < 1e-6, "{text}: {}", threshold.bound);
+            assert!(
+                (threshold.bound - bound).abs() < 1e-6,
+                "{text}: {}",
+                threshold.bound
+            );
             assert_eq!(threshold.to_string(), text);
         }
         assert_eq!("rpc.a_b_p95<1s".parse::<Threshold>().unwrap().call(), Some("a_b"));

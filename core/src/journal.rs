@@ -1,1 +1,0 @@
-//! One line per session of a run: the journal's records.
