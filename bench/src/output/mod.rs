@@ -1,1 +1,16 @@
 //! Where results go: terminal, JSON, CSV, HDR interval log, journal.
+//!
+//! Writers take anything that implements [`std::io::Write`]. Data goes to standard output, everything for the eye to
+//! standard error; a reader that goes away (`| head`) is no error.
+
+pub mod csv;
+pub mod hdr;
+pub mod journal;
+pub mod json;
+pub mod progress;
+pub mod style;
+mod table;
+pub mod text;
+mod words;
+
+pub use style::{Color, Paint, Role};

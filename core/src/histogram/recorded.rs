@@ -5,7 +5,7 @@ use super::summary::Summary;
 use crate::time::micros;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer, V2Serializer};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -104,6 +104,14 @@ impl Histogram {
         }
         let bytes = STANDARD.decode(text).map_err(|_| HistogramError::NotBase64)?;
         decode::from_v2(&bytes)
+    }
+
+    /// The deflated V2 encoding in base64 (`HISTF…`): what interval logs hold, because other readers take no other.
+    pub fn to_log_base64(&self) -> String {
+        let mut bytes = Vec::new();
+        // As for `to_v2`: nothing that is recorded here fails.
+        let _ = V2DeflateSerializer::new().serialize(&self.0, &mut bytes);
+        STANDARD.encode(bytes)
     }
 
     /// The HdrHistogram V2 encoding.

@@ -147,10 +147,10 @@ impl FromStr for Threshold {
         };
         match parse_value(subject.unit(), value) {
             Ok(bound) => Ok(Self {
+                expr,
                 subject,
                 operator,
                 bound,
-                expr,
             }),
             Err(expected) => Err(ThresholdError::BadValue {
                 value: value.to_owned(),
