@@ -9,8 +9,8 @@ pub mod journal;
 pub mod json;
 pub mod progress;
 pub mod style;
-mod table;
+pub(crate) mod table;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 pub use style::{Color, Paint, Role};

@@ -5,7 +5,7 @@ use super::words::{cut, width};
 
 /// Rows of text with a heading.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
 }
@@ -15,7 +15,7 @@ const INDENT: usize = 2;
 
 impl Table {
     /// With these headings.
-    pub(super) fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
+    pub(crate) fn new<T: Into<String>>(head: impl IntoIterator<Item = T>) -> Self {
         Self {
             head: head.into_iter().map(Into::into).collect(),
             rows: Vec::new(),
@@ -23,17 +23,17 @@ impl Table {
     }
 
     /// Adds a row; missing cells stay empty.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
     /// Whether it has no rows.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Its lines, at most `limit` columns wide: the first column is cut where it must be.
-    pub(super) fn lines(&self, limit: usize, paint: Paint) -> Vec<String> {
+    pub(crate) fn lines(&self, limit: usize, paint: Paint) -> Vec<String> {
         let cell = |row: &[String], i: usize| row.get(i).cloned().unwrap_or_default();
         let mut widths: Vec<usize> = (0..self.head.len())
             .map(|i| {

@@ -4,12 +4,12 @@ use clw_core::units::show_duration;
 use std::time::Duration;
 
 /// Columns that a text takes. Everything printed here is one column a character.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
 /// A peer's text without what could steer the terminal: control characters and bidirectional overrides become `·`.
-pub(super) fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -18,7 +18,7 @@ pub(super) fn tame(text: &str) -> String {
 }
 
 /// Cut to `limit` columns, with `…` for what is missing.
-pub(super) fn cut(text: &str, limit: usize) -> String {
+pub(crate) fn cut(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_owned();
     }
@@ -30,12 +30,12 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
 }
 
 /// Breaks `text` at spaces into lines of at most `limit` columns; a longer word stands alone.
-pub(super) fn wrap(text: &str, limit: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     wrap_pieces(text.split_whitespace(), " ", limit)
 }
 
 /// Joins pieces with `joint` into lines of at most `limit` columns. A piece is never broken.
-pub(super) fn wrap_pieces<T: AsRef<str>>(
+pub(crate) fn wrap_pieces<T: AsRef<str>>(
     pieces: impl IntoIterator<Item = T>,
     joint: &str,
     limit: usize,
@@ -55,12 +55,12 @@ pub(super) fn wrap_pieces<T: AsRef<str>>(
 }
 
 /// Microseconds for people.
-pub(super) fn us(micros: u64) -> String {
+pub(crate) fn us(micros: u64) -> String {
     show_duration(Duration::from_micros(micros))
 }
 
 /// A percentage with the digits that matter: more of them near 0 and near 100, and never rounded to these.
-pub(super) fn pct(value: f64) -> String {
+pub(crate) fn pct(value: f64) -> String {
     for digits in 2..=5_usize {
         let text = format!("{value:.digits$}");
         let rounded: f64 = text.parse().unwrap_or(value);

@@ -112,18 +112,16 @@ fn generator(page: &mut Page, report: &Report) {
     }
     page.pieces("used", LABEL, usage);
     if generator.fell_behind {
-        let mut text = "It fell behind its schedule: ".to_owned();
-        if generator.skipped_starts > 0 {
-            text.push_str(&format!(
-                "{} starts were skipped, and ",
-                show_count(generator.skipped_starts)
-            ));
-        }
-        text.push_str(&format!(
-            "one start in a hundred came {} or more too late. The response times hold that delay; take the load, the \
-             latency and the uptime of this run as those of a slower generator.",
+        let skipped = match generator.skipped_starts {
+            0 => String::new(),
+            count => format!("{} starts were skipped, and ", show_count(count)),
+        };
+        let text = format!(
+            "It fell behind its schedule: {skipped}one start in a hundred came {} or more too late. The response \
+             times hold that delay; take the load, the latency and the uptime of this run as those of a slower \
+             generator.",
             us(lag.p99)
-        ));
+        );
         page.labelled("health", LABEL, Role::Bad, &text);
     } else if lag.count > 0 {
         page.labelled("health", LABEL, Role::Good, "It kept its schedule.");
