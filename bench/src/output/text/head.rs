@@ -148,7 +148,7 @@ fn asked(plan: &Value) -> Vec<String> {
         match (key, value.as_u64(), value.as_f64()) {
             ("seed", Some(seed), _) => pieces.push(format!("seed {seed}")),
             ("total" | "sessions" | "rate", Some(count), _) => {
-                pieces.push(format!("{} {words}", show_count(count)))
+                pieces.push(format!("{} {words}", show_count(count)));
             }
             ("total" | "sessions" | "rate", _, Some(number)) => pieces.push(format!("{number} {words}")),
             (_, _, Some(time)) => pieces.push(format!("{words} {}", seconds(time))),
