@@ -1,5 +1,7 @@
 //! Shards merge into what one run would have shown.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 mod fixture;
 
 use clw_bench::compare::{Judgement, compare};

@@ -1,5 +1,7 @@
 //! The checked-in schema describes what is written.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it is surprised")]
+
 mod fixture;
 
 use clw_bench::output::json::write_json;

@@ -14,6 +14,8 @@ pub enum Judgement {
     Same,
     /// They differ by no more than chance explains.
     Noise,
+    /// More than noise, but by less than [`SLIGHT_PCT`] percent: real, and hardly worth acting on.
+    Slight,
     /// More than noise, for the better.
     Better,
     /// More than noise, for the worse.
@@ -23,6 +25,10 @@ pub enum Judgement {
     /// One side has no such figure.
     OneSided,
 }
+
+/// Latencies that differ by less than this many percent are no news, however sure the difference is: with enough
+/// sessions any difference is sure.
+pub const SLIGHT_PCT: f64 = 2.0;
 
 /// One figure of both results.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -184,10 +190,17 @@ fn percentile(name: &str, label: &str, quantile: f64, before: &Report, after: &R
     let judgement = match (a, b) {
         (Some(a), Some(b)) => {
             let (from, to) = (a.quantile_us(quantile), b.quantile_us(quantile));
+            let sure = |judgement| {
+                if slight(from, to) {
+                    Judgement::Slight
+                } else {
+                    judgement
+                }
+            };
             match (percentile_interval(a, quantile), percentile_interval(b, quantile)) {
                 _ if from == to => Judgement::Same,
-                (Some((_, high)), Some((low, _))) if low > high => Judgement::Worse,
-                (Some((low, _)), Some((_, high))) if high < low => Judgement::Better,
+                (Some((_, high)), Some((low, _))) if low > high => sure(Judgement::Worse),
+                (Some((low, _)), Some((_, high))) if high < low => sure(Judgement::Better),
                 (Some(_), Some(_)) => Judgement::Noise,
                 _ => Judgement::TooFew,
             }
@@ -198,6 +211,10 @@ fn percentile(name: &str, label: &str, quantile: f64, before: &Report, after: &R
         judgement,
         ..change(&format!("{name}_{label}"), Unit::Micros, value(a), value(b))
     }
+}
+
+fn slight(from: u64, to: u64) -> bool {
+    from.abs_diff(to) as f64 * 100.0 < from as f64 * SLIGHT_PCT
 }
 
 fn change(name: &str, unit: Unit, before: Option<f64>, after: Option<f64>) -> Change {
@@ -326,6 +343,9 @@ mod tests {
         let before = report(0, 1000, |i| 1000 + i);
         let slower = compare(&before, &report(0, 1000, |i| 2000 + i));
         assert_eq!(judgement(&slower, "ready_p50"), Judgement::Worse);
+        let slight = compare(&report(0, 1000, |_| 1000), &report(0, 1000, |_| 1010));
+        assert_eq!(judgement(&slight, "ready_p50"), Judgement::Slight);
+        assert!(!slight.worse);
         assert_eq!(judgement(&slower, "ready_p999"), Judgement::TooFew);
         let near = compare(&before, &report(0, 1000, |i| 1010 + i));
         assert_eq!(judgement(&near, "ready_p50"), Judgement::Noise);

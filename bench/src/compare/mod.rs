@@ -12,5 +12,5 @@ mod judge;
 mod show;
 
 pub use interval::{Z, newcombe, percentile_interval, wilson};
-pub use judge::{Change, Comparison, Judgement, compare};
+pub use judge::{Change, Comparison, Judgement, SLIGHT_PCT, compare};
 pub use show::text;

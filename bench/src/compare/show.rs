@@ -5,9 +5,9 @@ use crate::output::style::{Paint, Role};
 use crate::output::{table::Table, words};
 use clw_core::threshold::{Unit, show};
 
-/// The comparison for a terminal of that width. Figures that did not move are counted, not listed.
+/// The comparison for a terminal of that width. Figures that hardly moved are counted, not listed.
 pub fn text(comparison: &Comparison, width: usize, paint: Paint) -> String {
-    let width = width.clamp(60, 160);
+    let width = width.clamp(72, 160);
     let mut text = String::new();
     let mut say = |role: Role, line: &str| {
         text.push_str(&paint.role(role, line));
@@ -22,34 +22,35 @@ pub fn text(comparison: &Comparison, width: usize, paint: Paint) -> String {
         }
     }
     let mut table = Table::new(["", "before", "after", "change", "is"]);
-    let mut same = 0_usize;
-    let mut few = 0_usize;
-    for change in &comparison.changes {
-        match change.judgement {
-            Judgement::Same => same += 1,
-            Judgement::TooFew => few += 1,
-            _ => table.row(cells(change)),
-        }
+    let (listed, others): (Vec<&Change>, Vec<&Change>) =
+        comparison.changes.iter().partition(|c| is_listed(c));
+    for change in &listed {
+        table.row(cells(change));
     }
     if !table.is_empty() {
-        let lines = table.lines(width, paint);
-        let listed = comparison
-            .changes
-            .iter()
-            .filter(|c| !matches!(c.judgement, Judgement::Same | Judgement::TooFew));
-        let roles = std::iter::once(Role::Plain).chain(listed.map(|change| role(change.judgement)));
-        for (line, role) in lines.iter().zip(roles) {
+        let roles = std::iter::once(Role::Plain).chain(listed.iter().map(|change| role(change.judgement)));
+        for (line, role) in table.lines(width, paint).iter().zip(roles) {
             say(role, line);
         }
     }
-    if same > 0 {
-        say(Role::Dim, &format!("  {same} figures are equal"));
-    }
-    if few > 0 {
-        say(
-            Role::Dim,
-            &format!("  {few} percentiles have too few values to tell"),
-        );
+    let rest: Vec<String> = [
+        (Judgement::Same, "equal"),
+        (Judgement::Noise, "within noise"),
+        (Judgement::Slight, "slightly different"),
+        (Judgement::TooFew, "of too few values to tell"),
+    ]
+    .into_iter()
+    .map(|(judgement, words)| {
+        let these = others.iter().filter(|change| change.judgement == judgement);
+        (these.count(), words)
+    })
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, words)| format!("{count} {words}"))
+    .collect();
+    if !rest.is_empty() {
+        for line in words::wrap(&format!("Not listed: {}.", rest.join(", ")), width - 2) {
+            say(Role::Dim, &format!("  {line}"));
+        }
     }
     let (worse, better) = (
         count(comparison, Judgement::Worse),
@@ -79,6 +80,17 @@ pub fn text(comparison: &Comparison, width: usize, paint: Paint) -> String {
     text
 }
 
+/// Rates, and what users feel (`ready`), as long as they moved; of the rest only what is more than noise.
+fn is_listed(change: &Change) -> bool {
+    match change.judgement {
+        Judgement::Same | Judgement::TooFew => false,
+        Judgement::Noise | Judgement::Slight => {
+            change.unit == Unit::Percent || change.name.starts_with("ready_p")
+        }
+        Judgement::Better | Judgement::Worse | Judgement::OneSided => true,
+    }
+}
+
 fn count(comparison: &Comparison, judgement: Judgement) -> usize {
     comparison
         .changes
@@ -91,7 +103,7 @@ fn role(judgement: Judgement) -> Role {
     match judgement {
         Judgement::Better => Role::Good,
         Judgement::Worse => Role::Bad,
-        Judgement::Noise | Judgement::Same | Judgement::TooFew => Role::Dim,
+        Judgement::Noise | Judgement::Slight | Judgement::Same | Judgement::TooFew => Role::Dim,
         Judgement::OneSided => Role::Warn,
     }
 }
@@ -111,6 +123,7 @@ fn cells(change: &Change) -> Vec<String> {
     let is = match change.judgement {
         Judgement::Same => "equal",
         Judgement::Noise => "noise",
+        Judgement::Slight => "slight",
         Judgement::Better => "better",
         Judgement::Worse => "worse",
         Judgement::TooFew => "too few",

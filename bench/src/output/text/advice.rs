@@ -3,7 +3,6 @@
 use super::Page;
 use crate::output::style::Role;
 use clw_core::report::Report;
-use clw_core::uptime::percent;
 use clw_core::verdict::Verdict;
 
 pub(super) fn write(page: &mut Page, report: &Report) {
@@ -31,23 +30,17 @@ fn advise(report: &Report) -> Vec<String> {
         .ranked_drops()
         .into_iter()
         .find(|(verdict, _)| verdict.is_error());
-    if let Some((verdict, count)) = errors.or(drops) {
+    if let Some((verdict, _)) = errors.or(drops) {
         if let Some(text) = remedy(verdict) {
             all.push(text.to_owned());
         }
-        let share = percent(count, report.sessions.started.max(count));
-        let weight = if share > 50.0 {
-            "most sessions"
-        } else {
-            "the most frequent error"
-        };
         all.push(format!(
-            "{verdict} is what {weight} ended in: `clw-bench explain {verdict}` has causes and evidence to look for, \
+            "{verdict} is the most frequent error: `clw-bench explain {verdict}` has causes and evidence to look for, \
              `clw-bench reproduce {verdict}` shows it on this machine."
-        ).replace("is what the most frequent error ended in", "is the most frequent error"));
+        ));
     }
     if report.sessions.started == 0 {
-        all.push("No session was started: see the notes above, and try `-c 1 -n 1` first.".to_owned());
+        all.push("No session was started: check the target with one first, `-c 1 -n 1`.".to_owned());
     } else if report.errors() == 0 && !report.generator.fell_behind {
         all.push(
             "Nothing failed: raise the load (-c, -r) until something gives, or set thresholds to keep it so."

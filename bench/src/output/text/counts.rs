@@ -3,7 +3,7 @@
 use super::Page;
 use crate::output::style::Role;
 use crate::output::words::{pct, tame, us};
-use clw_core::report::Report;
+use clw_core::report::{FELL_BEHIND_LAG_US, Report};
 use clw_core::units::{show_bytes, show_count};
 use clw_core::uptime::percent;
 
@@ -112,15 +112,15 @@ fn generator(page: &mut Page, report: &Report) {
     }
     page.pieces("used", LABEL, usage);
     if generator.fell_behind {
-        let skipped = match generator.skipped_starts {
-            0 => String::new(),
-            count => format!("{} starts were skipped, and ", show_count(count)),
-        };
+        let skipped = (generator.skipped_starts > 0)
+            .then(|| format!("{} starts were skipped", show_count(generator.skipped_starts)));
+        let late = (lag.p99 > FELL_BEHIND_LAG_US)
+            .then(|| format!("one start in a hundred came {} or more too late", us(lag.p99)));
+        let what: Vec<String> = [skipped, late].into_iter().flatten().collect();
         let text = format!(
-            "It fell behind its schedule: {skipped}one start in a hundred came {} or more too late. The response \
-             times hold that delay; take the load, the latency and the uptime of this run as those of a slower \
-             generator.",
-            us(lag.p99)
+            "It fell behind its schedule: {}. Take the load, the latency and the uptime of this run as those of a \
+             slower generator.",
+            what.join(", and ")
         );
         page.labelled("health", LABEL, Role::Bad, &text);
     } else if lag.count > 0 {
@@ -140,10 +140,13 @@ fn generator(page: &mut Page, report: &Report) {
         );
     }
     if generator.lost.workers > 0 {
+        let workers = match generator.lost.workers {
+            1 => "A worker process".to_owned(),
+            count => format!("{} worker processes", show_count(count)),
+        };
         let text = format!(
-            "{} worker processes went away with {} sessions that had not ended. Their counts up to then are in these \
+            "{workers} went away with {} sessions that had not ended. What was counted up to then is in these \
              figures; the endings of those sessions are not.",
-            show_count(generator.lost.workers),
             show_count(generator.lost.sessions)
         );
         page.labelled("lost", LABEL, Role::Bad, &text);

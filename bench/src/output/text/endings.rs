@@ -33,15 +33,13 @@ pub(super) fn write(page: &mut Page, report: &Report, explain: Explain<'_>) {
     let total = drops
         .iter()
         .fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-    let dim = page.paint.role(
-        Role::Dim,
-        "connections that ended and were tried again; no session ended by them",
-    );
     page.line(&format!(
-        "  {:<NAME$}  {:>9}   {dim}",
+        "  {:<NAME$}  {:>9}",
         "followed by a reconnect",
         show_count(total)
     ));
+    let note = "Connections that ended and were tried again; no session ended by them.";
+    page.labelled("", 4, Role::Dim, note);
     for &(verdict, count) in &drops {
         let name = page.paint.role(
             role(verdict),

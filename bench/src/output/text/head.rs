@@ -20,9 +20,13 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     page.pieces(
         "target",
         LABEL,
-        [Some(url), Some(target.dialect.to_string()), version]
-            .into_iter()
-            .flatten(),
+        [
+            Some(url).filter(|url| !url.is_empty()),
+            Some(target.dialect.to_string()),
+            version,
+        ]
+        .into_iter()
+        .flatten(),
     );
     let asked = asked(&report.plan);
     if !asked.is_empty() {
@@ -38,6 +42,11 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         );
     }
     page.blank();
+    if report.sessions.started == 0 {
+        let text = "none was started, so there is no uptime and no error rate";
+        page.labelled("sessions", 12, Role::Bad, text);
+        return;
+    }
     let uptime = if report.uptime_pct >= 99.9 {
         Role::Good
     } else if report.uptime_pct >= 99.0 {
@@ -54,14 +63,15 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         page.paint.role(uptime, &pct(report.uptime_pct)),
         page.paint.role(errors, &pct(report.error_rate_pct)),
     );
-    let basis = if report.uptime_us.meant > 0 {
-        format!(
-            "ready {} of {} session-time meant",
-            session_time(report.uptime_us.ready),
-            session_time(report.uptime_us.meant)
-        )
+    let uptime_us = &report.uptime_us;
+    let basis = if uptime_us.meant == 0 {
+        "share of sessions that became ready; nothing was held".to_owned()
     } else {
-        "sessions that became ready (nothing was held)".to_owned()
+        let meant = session_time(uptime_us.meant);
+        match uptime_us.meant.saturating_sub(uptime_us.ready) {
+            0 => format!("ready for all of {meant} session-time"),
+            missing => format!("not ready for {} of {meant} session-time", session_time(missing)),
+        }
     };
     page.line(&format!(
         "{:<12}{uptime}   {}",

@@ -31,7 +31,7 @@ pub type Explain<'a> = &'a dyn Fn(Verdict) -> (&'a str, &'a str);
 /// How to print.
 #[derive(Clone, Copy)]
 pub struct Look<'a> {
-    /// Columns of the terminal; below 60 it prints as for 60.
+    /// Columns of the terminal; below 72 it prints as for 72.
     pub width: usize,
     /// Colours.
     pub paint: Paint,
@@ -48,7 +48,7 @@ pub fn write_summary(out: &mut impl Write, report: &Report, look: Look<'_>) -> i
 pub fn summary(report: &Report, look: Look<'_>) -> String {
     let mut page = Page {
         text: String::new(),
-        width: look.width.clamp(60, 160),
+        width: look.width.clamp(72, 160),
         paint: look.paint,
     };
     head::write(&mut page, report);

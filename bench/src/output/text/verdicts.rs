@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::output::style::Role;
-use crate::output::words::{tame, width};
+use crate::output::words::{cut, tame, width};
 use clw_core::report::Report;
 use clw_core::threshold::{Judged, Unit, show};
 
@@ -29,10 +29,9 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         let seen = judged
             .observed
             .map_or_else(|| "no data".to_owned(), |value| show(value, judged.unit));
-        page.line(&format!(
-            "  {mark} {expr:<longest$}  {seen:>11}  {}",
-            margin(judged)
-        ));
+        let room = page.width.saturating_sub(longest.max(width(&expr)) + 19);
+        let margin = cut(&margin(judged), room);
+        page.line(&format!("  {mark} {expr:<longest$}  {seen:>11}  {margin}"));
     }
     let held = report.thresholds.iter().filter(|judged| judged.passed).count();
     let (all, role) = (
