@@ -698,3 +698,24 @@ fn a_network_that_cuts_connections_breaks_sessions_without_reconnects_and_not_wi
     assert!(number(&after, "/error_rate_pct") < 1.0, "{after:#}");
     assert!(count(&after, "/sessions/reconnected") > 0);
 }
+
+#[test]
+fn this_machines_own_errors_are_nobodys_verdict() {
+    let gateway = Gateway::start(&[]);
+    // An address of the documentation range is none of this machine's (RFC 5737).
+    let (result, code) = result_of(&[
+        "-c",
+        "4",
+        "-n",
+        "4",
+        "--token",
+        "test-token",
+        "--bind",
+        "192.0.2.1",
+        &gateway.url,
+    ]);
+    assert_eq!(code, 1);
+    assert_eq!(verdicts(&result), "{}");
+    assert_eq!(count(&result, "/generator/errors/EADDRNOTAVAIL"), 4, "{result:#}");
+    assert_eq!(count(&result, "/sessions/started"), 0);
+}
