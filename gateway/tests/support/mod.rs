@@ -86,11 +86,14 @@ impl Visit {
         let mut socket = match TcpStream::connect_timeout(&address, self.timeout) {
             Ok(socket) => socket,
             Err(error) => {
-                let how = match error.kind() {
-                    ErrorKind::ConnectionRefused => Connect::Refused,
-                    _ => Connect::TimedOut,
-                };
-                machine.connect_failed(now(), how);
+                match error.kind() {
+                    ErrorKind::ConnectionRefused => machine.connect_failed(now(), Connect::Refused),
+                    // The RST of a connection that was already established may come before connect returns.
+                    ErrorKind::ConnectionReset => {
+                        machine.transport_ended(now(), EndingKind::Rst, Side::Server);
+                    }
+                    _ => machine.connect_failed(now(), Connect::TimedOut),
+                }
                 return machine.observation(now());
             }
         };

@@ -1,0 +1,3 @@
+//! The `clw-analyze` binary.
+
+fn main() {}
