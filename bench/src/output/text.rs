@@ -1,5 +1,6 @@
 //! The summary on the terminal, made to be read.
 
+use super::fold::fold;
 use super::paint::{Paint, Role};
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
@@ -22,7 +23,7 @@ pub fn render(report: &Report, asked: &str, lines: Lines<'_>, paint: Paint, widt
     let _ = generator(&mut out, report, paint);
     let _ = thresholds(&mut out, report, paint);
     let _ = next_steps(&mut out, report, paint);
-    out
+    fold(&out, width)
 }
 
 type Written = std::fmt::Result;

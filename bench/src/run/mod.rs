@@ -63,6 +63,9 @@ pub enum RunError {
     /// A result file.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Outputs that failed in mid-run, each with its file; everything else is written.
+    #[error("{0}")]
+    Unwritten(String),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -284,7 +287,7 @@ async fn execute(
             }
             told = crew.next() => match told {
                 Some(Told::Message(Message::Snapshot(snapshot))) => run.aggregate.absorb(*snapshot),
-                Some(Told::Message(Message::Session(record))) => sinks.session(record)?,
+                Some(Told::Message(Message::Session(record))) => sinks.session(record),
                 Some(Told::Message(Message::Done)) => {}
                 Some(Told::Gone(number, how)) => run.gone(number, how),
                 None => break,
@@ -295,17 +298,17 @@ async fn execute(
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
                 }
-                sinks.interval(&snapshot)?;
+                sinks.interval(&snapshot);
                 count += 1;
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
-                    sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate))?;
+                    sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
                 }
             }
         }
     }
     progress.clear();
     let last = run.aggregate.snapshot("run");
-    sinks.interval(&last)?;
+    sinks.interval(&last);
     let interrupted = run.stops > 0;
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
@@ -323,12 +326,17 @@ async fn execute(
             Err(lost) => report.warnings.push(lost),
         }
     }
-    sinks.finish(&report, interrupted)?;
+    sinks.end_journal(interrupted);
+    report.warnings.extend_from_slice(sinks.failures());
+    sinks.finish(&report);
     if !view.quiet {
         let text = outputs::summary(&report, &asked, paint);
         eprint!("{text}");
     }
-    Ok(Outcome { report, gateway })
+    match sinks.failures() {
+        [] => Ok(Outcome { report, gateway }),
+        failures => Err(RunError::Unwritten(failures.join("; "))),
+    }
 }
 
 /// What a run has come to so far.
