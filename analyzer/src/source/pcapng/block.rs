@@ -5,6 +5,9 @@ use super::Packet;
 /// Type of a section header, the same in both byte orders.
 const SECTION: u32 = 0x0a0d_0d0a;
 
+/// Bytes of options that are believed of one packet.
+const PACKET_OPTIONS_MAX: u64 = 128 << 10;
+
 /// Byte order of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -132,6 +135,16 @@ impl BlockHeader {
             && self.length.is_multiple_of(4)
             && (self.kind != Kind::Section || self.order.is_some())
     }
+}
+
+/// Whether a packet block's length has little to do with its packet's. `bytes` are its first 28.
+#[cold]
+pub(super) fn has_doubtful_length(bytes: &[u8], order: Order) -> bool {
+    let (Some(length), Some(captured)) = (order.u32_at(bytes, 4), order.u32_at(bytes, 20)) else {
+        return true;
+    };
+    let packet = u64::from(captured).next_multiple_of(4) + 32;
+    !(packet..=packet + PACKET_OPTIONS_MAX).contains(&u64::from(length))
 }
 
 /// Whether the length at the end is the length at the start.

@@ -23,6 +23,8 @@ use interface::SectionInterface;
 
 /// Largest block that is taken into memory. The key log of a hundred thousand sessions still fits.
 const BLOCK_MAX: u32 = 32 << 20;
+/// A packet block beyond this is looked at twice: a wrong length would hold up a live stream and swallow a file's end.
+const PACKET_BLOCK_USUAL: u32 = 256 << 10;
 /// Largest block that is believed when looking for the next one after damage.
 const BLOCK_MAX_AFTER_DAMAGE: u32 = 1 << 20;
 /// Shortest section header: type, length, byte order, version, section length, length.
@@ -88,6 +90,13 @@ impl Pcapng {
             if !header.is_possible() {
                 let what = format!("a block of {} bytes cannot be", header.length);
                 self.resynchronise(window, summary, &what);
+                continue;
+            }
+            if header.kind == Kind::EnhancedPacket
+                && header.length > PACKET_BLOCK_USUAL
+                && block::has_doubtful_length(window.want(28), self.order)
+            {
+                self.resynchronise(window, summary, "a packet block much longer than its packet");
                 continue;
             }
             if header.length > BLOCK_MAX {
