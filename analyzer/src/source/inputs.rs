@@ -1,12 +1,14 @@
 //! From what was named to files: folders become their captures.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::SourceError;
 use super::file::{is_capture, name_of};
 
-/// The files behind `inputs`, in order; a folder's by name.
+/// The files behind `inputs`, in order; a folder's by name. One that is named twice (by itself and by its folder, say)
+/// is read once, or every packet in it would look like a retransmission.
 pub(super) fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     if inputs.is_empty() {
         return Err(SourceError::NoInput);
@@ -19,6 +21,8 @@ pub(super) fn expand(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
             files.push(input.clone());
         }
     }
+    let mut known = HashSet::new();
+    files.retain(|path| known.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
     Ok(files)
 }
 

@@ -180,17 +180,16 @@ impl Pcap {
     fn resynchronise(&self, window: &mut Window, summary: &mut CaptureSummary, bad: &RecordHeader) {
         let from = window.offset();
         let header_bytes = self.layout.header_bytes();
-        let look_ahead = 2 * header_bytes + self.length_max as usize;
         let found = loop {
             window.consume(1);
-            let bytes = window.want(look_ahead);
-            let Some(header) = self.layout.read(bytes) else {
+            let Some(header) = self.layout.read(window.want(header_bytes)) else {
                 break false;
             };
             if !self.is_neighbour(&header) {
                 continue;
             }
             let next = header_bytes + header.captured as usize;
+            let bytes = window.want(next + header_bytes);
             let is_last = bytes.len() == next;
             let followed = bytes
                 .get(next..)

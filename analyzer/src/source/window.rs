@@ -50,13 +50,17 @@ impl Window {
     #[cold]
     #[inline(never)]
     fn fill(&mut self, count: usize) {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        // Only when there is no room behind: on a pipe that gives little at a time, moving for every read would cost more
+        // than the reading.
+        if self.start + count > self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
         if count > self.buffer.len() {
             self.buffer.resize(count + self.room, 0);
         }
-        while self.end < count && !self.ended {
+        while self.end - self.start < count && !self.ended {
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.ended = true,
                 Ok(read) => self.end += read,

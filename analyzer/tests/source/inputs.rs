@@ -117,6 +117,14 @@ fn overlapping_files_are_merged_by_time_and_equal_times_by_first_packet() {
 }
 
 #[test]
+fn a_file_named_twice_is_read_once() {
+    let folder = Folder::new();
+    let path = folder.write("a.pcap", &pcap(Order::Little, true, &[packet(at(1), b"a")]));
+    let seen = everything(Capture::open(&[path.clone(), folder.path(), path])).unwrap();
+    assert_eq!((seen.frames.len(), seen.summary.files.len()), (1, 1));
+}
+
+#[test]
 fn a_rotated_set_of_many_files_needs_few_descriptors() {
     let folder = Folder::new();
     let packets: Vec<Packet> = (0..600).map(|n| packet(at(n), &n.to_be_bytes())).collect();
