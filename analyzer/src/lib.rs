@@ -4,4 +4,6 @@
 //! is followed and judged by the dictionary's rules in `clw_core::verdict`. Nothing in here opens a socket or reads a
 //! clock; files and the terminal are touched by `source` and the binary only.
 
+pub mod decode;
 pub mod segment;
+pub mod source;
