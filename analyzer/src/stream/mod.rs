@@ -1,0 +1,16 @@
+//! What a connection's bytes say: HTTP upgrade, WebSocket, dialect.
+
+pub mod beats;
+mod clawchat;
+mod clw;
+pub mod facts;
+pub mod frames;
+mod inflate;
+mod openclaw;
+pub mod session;
+mod sniff;
+mod upgrade;
+
+pub use facts::Facts;
+pub use frames::Scratch;
+pub use session::{Moment, Session};
