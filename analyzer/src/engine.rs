@@ -144,7 +144,9 @@ impl Engine {
         if !self.open.contains_key(&key) {
             self.begin(key, segment, done);
         }
-        let Some(live) = self.open.get_mut(&key) else { return };
+        let Some(live) = self.open.get_mut(&key) else {
+            return;
+        };
         live.is_active = true;
         follow(live, segment, &self.options, &mut self.scratch);
         if !live.lingers && live.connection.is_over() {
@@ -183,7 +185,9 @@ impl Engine {
 
     /// Gives up the oldest connection that has been idle since it was last looked at.
     fn evict(&mut self, done: &mut impl FnMut(Judged)) {
-        let Some((key, id)) = self.arrivals.pop_front() else { return };
+        let Some((key, id)) = self.arrivals.pop_front() else {
+            return;
+        };
         match self.open.get_mut(&key) {
             Some(live) if live.id == id && live.is_active && live.session.is_some() => {
                 live.is_active = false;
@@ -239,7 +243,11 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, scratch: &m
         session,
         ..
     } = live;
-    let way = if segment.source == connection.client { Way::Up } else { Way::Down };
+    let way = if segment.source == connection.client {
+        Way::Up
+    } else {
+        Way::Down
+    };
     let moment = Moment {
         at_ns: segment.at_ns,
         frame: segment.number,
@@ -263,7 +271,9 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, scratch: &m
         )));
     }
     let before = connection.half(way).retransmissions;
-    connection.feed(segment, &mut |way, piece| hand_on(session, way, moment, piece, scratch));
+    connection.feed(segment, &mut |way, piece| {
+        hand_on(session, way, moment, piece, scratch)
+    });
     if let Some(session) = session {
         if session.is_reversed {
             session.is_reversed = false;
@@ -285,17 +295,29 @@ fn transport_notes(
     retransmissions_before: u32,
 ) {
     if connection.half(way).retransmissions > retransmissions_before {
-        session.note(way, moment, || format!("retransmission, {} bytes", segment.payload_len));
+        session.note(way, moment, || {
+            format!("retransmission, {} bytes", segment.payload_len)
+        });
     }
     if segment.flags.fin() {
         session.note(way, moment, || "FIN".to_owned());
     }
-    if let Some(reset) = connection.resets.last().filter(|reset| reset.frame == segment.number) {
+    if let Some(reset) = connection
+        .resets
+        .last()
+        .filter(|reset| reset.frame == segment.number)
+    {
         session.note(way, moment, || format!("RST ({})", reset.class));
     }
 }
 
-fn hand_on(session: &mut Option<Box<Session>>, way: Way, moment: Moment, piece: Piece<'_>, scratch: &mut Scratch) {
+fn hand_on(
+    session: &mut Option<Box<Session>>,
+    way: Way,
+    moment: Moment,
+    piece: Piece<'_>,
+    scratch: &mut Scratch,
+) {
     if let Some(session) = session {
         match piece {
             Piece::Bytes(bytes) => session.bytes(way, moment, bytes, scratch),

@@ -1,15 +1,13 @@
 //! From a connection's packets and bytes to the dictionary's verdict.
 
 use crate::engine::Live;
-use crate::record::{
-    Ending, Gap, Heartbeats, Http, Identity, Record, Rst, Sides, StagesMs, WsClose, ms,
-};
+use crate::record::{Ending, Gap, Heartbeats, Http, Identity, Record, Rst, Sides, StagesMs, WsClose, ms};
 use crate::stream::beats::{Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
 use clw_core::verdict::{
-    CloseFrame, Connect, EndingKind, HeartbeatLoss, Judgement, Observation, ResetClass, Side, Verdict, Viewpoint,
-    classify, evidence,
+    CloseFrame, Connect, EndingKind, HeartbeatLoss, Judgement, Observation, ResetClass, Side, Verdict,
+    Viewpoint, classify, evidence,
 };
 use clw_core::{Dialect, Stage};
 use std::time::Duration;
@@ -60,7 +58,10 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         // Nothing to log in to: a WebSocket is ready when it is one.
         facts.ready(facts.upgraded_ns.unwrap_or(connection.first_ns));
     }
-    let ended_ns = facts.close.as_ref().map_or(end.at_ns, |close| close.at_ns.min(end.at_ns));
+    let ended_ns = facts
+        .close
+        .as_ref()
+        .map_or(end.at_ns, |close| close.at_ns.min(end.at_ns));
     let watched_ns = if end.kind == EndingKind::Open && facts.close.is_none() {
         now_ns.max(ended_ns)
     } else {
@@ -139,7 +140,11 @@ fn both<T>(connection: &Connection, of: impl Fn(&crate::tcp::Half) -> T) -> Side
 fn round_trips(connection: &Connection) -> clw_core::histogram::Summary {
     let to_client = connection.half(Way::Down).rtt.summary();
     let to_server = connection.half(Way::Up).rtt.summary();
-    if to_client.mean > to_server.mean { to_client } else { to_server }
+    if to_client.mean > to_server.mean {
+        to_client
+    } else {
+        to_server
+    }
 }
 
 fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
@@ -153,7 +158,11 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
         (Way::Up, Kind::Tick),
         (Way::Down, Kind::Ping),
     ] {
-        let timeout = if facts.dialect == Dialect::Clw { CLW_PONG_TIMEOUT } else { PONG_TIMEOUT };
+        let timeout = if facts.dialect == Dialect::Clw {
+            CLW_PONG_TIMEOUT
+        } else {
+            PONG_TIMEOUT
+        };
         if let Some(asked_ns) = facts.beats.waiting_since_ns(way, kind)
             && nanos(end_ns.saturating_sub(asked_ns)) >= timeout.mul_f64(SLACK)
         {
@@ -179,7 +188,10 @@ fn observe(
 ) -> Observation {
     let since = |from_ns: u64| nanos(ended_ns.saturating_sub(from_ns));
     let reset = end.reset.and_then(|index| connection.resets.get(index));
-    let refused = connection.resets.iter().any(|reset| reset.class == ResetClass::Refused);
+    let refused = connection
+        .resets
+        .iter()
+        .any(|reset| reset.class == ResetClass::Refused);
     let connect = if refused {
         Connect::Refused
     } else if !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0 {
@@ -199,15 +211,23 @@ fn observe(
         http_status: facts.http.as_ref().and_then(|http| http.status),
         refusal: facts.refusal.clone(),
         // What was said into a closed connection ended nothing.
-        close: facts.close.as_ref().filter(|_| spoke_first).map(|close| CloseFrame {
-            by: close.by,
-            code: close.code,
-            reason: close.reason.clone(),
-        }),
+        close: facts
+            .close
+            .as_ref()
+            .filter(|_| spoke_first)
+            .map(|close| CloseFrame {
+                by: close.by,
+                code: close.code,
+                reason: close.reason.clone(),
+            }),
         disconnect: facts.disconnect,
         logged_out: facts.logged_out,
         shutdown_announced: facts.shutdown_announced,
-        ending: if connect == Connect::Established { end.kind } else { EndingKind::Open },
+        ending: if connect == Connect::Established {
+            end.kind
+        } else {
+            EndingKind::Open
+        },
         ended_by: end.by,
         reset: reset.map(|reset| reset.class),
         reset_confidence: reset.map_or(0.0, |reset| reset.confidence),
@@ -247,7 +267,8 @@ fn heartbeat_loss(
         return [Side::Server, Side::Client].into_iter().find_map(|side| {
             let gap = facts.beats.gaps().iter().rfind(|gap| gap.side == side)?;
             let silence = nanos(gap.to_ns.saturating_sub(gap.from_ns));
-            let stopped = gap.to_ns >= watched_ns && silence >= period.saturating_mul(u32::try_from(SILENT_PERIODS).unwrap_or(2));
+            let stopped = gap.to_ns >= watched_ns
+                && silence >= period.saturating_mul(u32::try_from(SILENT_PERIODS).unwrap_or(2));
             stopped.then_some(HeartbeatLoss {
                 missing_from: side,
                 silence,
@@ -299,7 +320,9 @@ fn ending(connection: &Connection, facts: &Facts, end: &End) -> Ending {
     Ending {
         kind: end.kind,
         // Who sends the first FIN after a close handshake is a race; the close frame came first.
-        by: close.filter(|close| close.at_ns <= end.at_ns).map_or(end.by, |close| close.by),
+        by: close
+            .filter(|close| close.at_ns <= end.at_ns)
+            .map_or(end.by, |close| close.by),
         ws_close: close.map(|close| WsClose {
             code: close.code.unwrap_or(1005),
             reason: close.reason.clone(),
@@ -311,7 +334,11 @@ fn ending(connection: &Connection, facts: &Facts, end: &End) -> Ending {
             .resets
             .iter()
             .map(|reset| Rst {
-                by: if reset.class == ResetClass::Injected { Side::Middlebox } else { side(reset.by) },
+                by: if reset.class == ResetClass::Injected {
+                    Side::Middlebox
+                } else {
+                    side(reset.by)
+                },
                 class: reset.class.name(),
                 confidence: (f64::from(reset.confidence) * 100.0).round() / 100.0,
                 evidence: reset.evidence.clone(),
@@ -350,8 +377,14 @@ fn stages(connection: &Connection, facts: &Facts) -> StagesMs {
     StagesMs {
         upgrade: between(facts.requested_ns, facts.upgraded_ns),
         challenge: between(facts.upgraded_ns, facts.challenged_ns),
-        auth: between(facts.first_message_ns, facts.ready_ns.filter(|_| !facts.began_in_the_middle)),
-        ready: between(Some(connection.first_ns), facts.ready_ns.filter(|_| connection.has_syn)),
+        auth: between(
+            facts.first_message_ns,
+            facts.ready_ns.filter(|_| !facts.began_in_the_middle),
+        ),
+        ready: between(
+            Some(connection.first_ns),
+            facts.ready_ns.filter(|_| connection.has_syn),
+        ),
     }
 }
 
@@ -382,7 +415,11 @@ fn words(
         lines.push(format!("frame {frame}: first FIN, by the {}", end.by.name()));
     }
     for reset in &connection.resets {
-        let from = if reset.by == 0 { connection.client } else { connection.server };
+        let from = if reset.by == 0 {
+            connection.client
+        } else {
+            connection.server
+        };
         let after = reset.at_ns.saturating_sub(last_before(connection, reset.at_ns));
         let mut line = format!(
             "frame {}: RST from {from}, {}: {}",
@@ -409,20 +446,32 @@ fn words(
         ));
     }
     if let (Some(first), Some(_)) = (facts.first_message_ns, &facts.refusal) {
-        let held = seen.duration.saturating_sub(nanos(first.saturating_sub(connection.first_ns)));
+        let held = seen
+            .duration
+            .saturating_sub(nanos(first.saturating_sub(connection.first_ns)));
         let held = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
         if judgement.verdict == Verdict::AuthFailed && PENALTY.contains(&held) {
-            lines.push(format!("the refusal took {held} ms: the gateway's own penalty, not the network"));
+            lines.push(format!(
+                "the refusal took {held} ms: the gateway's own penalty, not the network"
+            ));
         }
     }
     if facts.began_in_the_middle {
         lines.push("the capture begins after the upgrade".to_owned());
     }
-    for gap in seen.missing.iter().filter(|gap| !lines.iter().any(|line| line.contains(*gap))).collect::<Vec<_>>() {
+    for gap in seen
+        .missing
+        .iter()
+        .filter(|gap| !lines.iter().any(|line| line.contains(*gap)))
+        .collect::<Vec<_>>()
+    {
         lines.push(format!("not captured: {gap}"));
     }
     if seen.stage >= Stage::Challenge && connection.duplicates > 0 {
-        lines.push(format!("{} packets were captured twice and counted once", connection.duplicates));
+        lines.push(format!(
+            "{} packets were captured twice and counted once",
+            connection.duplicates
+        ));
     }
     lines
 }

@@ -131,7 +131,7 @@ impl Beats {
 
     /// A beat came.
     pub fn beat(&mut self, way: Way, kind: Kind, at_ns: u64, signs: Signs) {
-        let announced = self.announced_ns.filter(|_| kind == Kind::Tick && way == Way::Down);
+        let period = self.period_of(way, kind);
         let beat = &mut self.beats[way as usize][kind as usize];
         let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
         beat.count += 1;
@@ -139,7 +139,6 @@ impl Beats {
             return;
         }
         let interval = at_ns.saturating_sub(last_ns);
-        let period = announced.or_else(|| beat.period_ns());
         if period.is_some_and(|period| is_gap(interval, period, self.factor)) {
             self.gap(way, last_ns, at_ns, signs);
         } else {
@@ -177,14 +176,28 @@ impl Beats {
         learned.or(self.announced_ns)
     }
 
+    /// The period of a side's beats: announced, learned, or that of what they answer.
+    fn period_of(&self, way: Way, kind: Kind) -> Option<u64> {
+        let announced = self
+            .announced_ns
+            .filter(|_| kind == Kind::Tick && way == Way::Down);
+        let learned = || self.beats[way as usize][kind as usize].period_ns();
+        let asked_by = match kind {
+            Kind::Ping => None,
+            Kind::Pong => Some(Kind::Ping),
+            Kind::Tick => Some(Kind::Tick),
+        };
+        let answered = || self.beats[way.back() as usize][asked_by? as usize].period_ns();
+        announced.or_else(learned).or_else(answered)
+    }
+
     /// The end: what has been silent for too long by then is a gap too. `signs` by way.
     pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2]) {
         for way in [Way::Up, Way::Down] {
             for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
-                let announced = self.announced_ns.filter(|_| kind == Kind::Tick && way == Way::Down);
+                let period = self.period_of(way, kind);
                 let beat = &self.beats[way as usize][kind as usize];
                 let (last_ns, count) = (beat.last_ns, beat.count);
-                let period = announced.or_else(|| beat.period_ns());
                 let silence = end_ns.saturating_sub(last_ns);
                 // A pong is due only when a ping waits for it.
                 let is_due = kind != Kind::Pong || self.waiting_since_ns(way.back(), Kind::Ping).is_some();
@@ -256,7 +269,11 @@ mod tests {
         let mut beats = beats_at(&[10, 40, 70, 100, 190, 220]);
         beats.finish(230 * S, [Signs::default(); 2]);
         assert_eq!(beats.period_ns(), Some(30 * S));
-        let gaps: Vec<_> = beats.gaps().iter().map(|g| (g.from_ns / S, g.to_ns / S, g.side)).collect();
+        let gaps: Vec<_> = beats
+            .gaps()
+            .iter()
+            .map(|g| (g.from_ns / S, g.to_ns / S, g.side))
+            .collect();
         assert_eq!(gaps, [(100, 190, Side::Server)]);
     }
 

@@ -64,7 +64,10 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
         }
         _ => {}
     }
-    let opens = matches!(envelope.event.as_ref(), "connect.challenge" | "connect" | "hello-fail");
+    let opens = matches!(
+        envelope.event.as_ref(),
+        "connect.challenge" | "connect" | "hello-fail"
+    );
     if facts.began_in_the_middle && !opens {
         facts.ready(at_ns);
     }

@@ -4,7 +4,9 @@ use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
 use crate::tcp::Way;
 use clw_core::Stage;
-use clw_core::clw::{AuthError, AuthOk, DisconnectAuth, Frame, Hello, Opcode, REFUSED_REFRESH_SEQ, RefreshOk, refusal_class};
+use clw_core::clw::{
+    AuthError, AuthOk, DisconnectAuth, Frame, Hello, Opcode, REFUSED_REFRESH_SEQ, RefreshOk, refusal_class,
+};
 use clw_core::verdict::Refusal;
 
 /// Whether a binary message is of this dialect: a known opcode of its sender, and a JSON object or nothing.
@@ -26,12 +28,18 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
     };
     let Ok(opcode) = frame.known_opcode() else {
         if facts.ready_ns.is_none() {
-            facts.broken(way.sender(), &format!("unknown opcode 0x{:X} before AUTH_OK", frame.opcode));
+            facts.broken(
+                way.sender(),
+                &format!("unknown opcode 0x{:X} before AUTH_OK", frame.opcode),
+            );
         }
         return Some(format!("opcode 0x{:X}", frame.opcode));
     };
     if way == Way::Up && facts.ready_ns.is_none() && frame.no_payload().is_err() {
-        facts.broken(way.sender(), &format!("the payload of {opcode} is no JSON object"));
+        facts.broken(
+            way.sender(),
+            &format!("the payload of {opcode} is no JSON object"),
+        );
     }
     let mut words = opcode.name().to_owned();
     match opcode {
@@ -40,7 +48,11 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
             if let Ok(hello) = frame.payload::<Hello<'_>>() {
                 facts.identity.client_id = Some(shorten(&hello.client_id));
                 facts.identity.client_version = Some(shorten(&hello.client_version));
-                facts.identity.auth = vec![if hello.resume.is_some() { "token+resume" } else { "token" }];
+                facts.identity.auth = vec![if hello.resume.is_some() {
+                    "token+resume"
+                } else {
+                    "token"
+                }];
             }
         }
         Opcode::AuthOk => {

@@ -225,7 +225,9 @@ impl Frames {
             self.end_frame(open, Some(bytes), scratch, on);
             return;
         }
-        let room = MAX_MESSAGE_BYTES.saturating_sub(self.payload.len()).min(bytes.len());
+        let room = MAX_MESSAGE_BYTES
+            .saturating_sub(self.payload.len())
+            .min(bytes.len());
         if room < bytes.len() {
             self.payload_is_whole = false;
         }
@@ -246,14 +248,22 @@ impl Frames {
     }
 
     /// A frame is complete: its payload is `direct`, or what was kept.
-    fn end_frame(&mut self, open: Open, direct: Option<&[u8]>, scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
+    fn end_frame(
+        &mut self,
+        open: Open,
+        direct: Option<&[u8]>,
+        scratch: &mut Scratch,
+        on: &mut impl FnMut(Event<'_>),
+    ) {
         self.frame = None;
         let kept = std::mem::take(&mut self.payload);
         let is_whole = self.payload_is_whole;
         let payload: &[u8] = match (direct, open.mask) {
             (Some(bytes), Some(mask)) => {
                 scratch.unmasked.clear();
-                scratch.unmasked.extend_from_slice(&bytes[..bytes.len().min(MAX_MESSAGE_BYTES)]);
+                scratch
+                    .unmasked
+                    .extend_from_slice(&bytes[..bytes.len().min(MAX_MESSAGE_BYTES)]);
                 unmask(&mut scratch.unmasked, mask, 0);
                 &scratch.unmasked
             }
@@ -277,7 +287,9 @@ impl Frames {
                     let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
                     message(inflate, payload, is_text, is_whole, &mut scratch.inflated, on);
                 } else {
-                    let room = MAX_MESSAGE_BYTES.saturating_sub(self.message_bytes.len()).min(payload.len());
+                    let room = MAX_MESSAGE_BYTES
+                        .saturating_sub(self.message_bytes.len())
+                        .min(payload.len());
                     let is_whole = is_whole && room == payload.len();
                     self.message_bytes.extend_from_slice(&payload[..room]);
                     if open.is_final {
@@ -395,7 +407,9 @@ pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
         if !is_sound {
             return false;
         }
-        let Ok(length) = usize::try_from(open.left) else { return false };
+        let Ok(length) = usize::try_from(open.left) else {
+            return false;
+        };
         at += header.bytes + length;
         if at > bytes.len() {
             return whole > 0;

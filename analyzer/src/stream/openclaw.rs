@@ -47,7 +47,9 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
                 }
                 "tick" => facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs),
                 "shutdown" => {
-                    let restart = frame.payload.is_some_and(|p| p.get().contains("restartExpectedMs"));
+                    let restart = frame
+                        .payload
+                        .is_some_and(|p| p.get().contains("restartExpectedMs"));
                     facts.shutdown_announced = Some(restart);
                 }
                 _ => {}
@@ -61,7 +63,14 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
             let method = frame.method.as_deref().unwrap_or_default();
             if method == "connect" && facts.ready_ns.is_none() {
                 facts.reach(Stage::Auth);
-                connect(facts, id, frame.params.map(serde_json::value::RawValue::get).unwrap_or_default());
+                connect(
+                    facts,
+                    id,
+                    frame
+                        .params
+                        .map(serde_json::value::RawValue::get)
+                        .unwrap_or_default(),
+                );
             } else {
                 facts.asked(id);
             }

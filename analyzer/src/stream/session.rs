@@ -138,7 +138,9 @@ impl Session {
     }
 
     fn sniff(&mut self, way: Way, moment: Moment, bytes: &[u8], scratch: &mut Scratch) {
-        let Mode::Sniff(sniffed) = &mut self.mode else { return };
+        let Mode::Sniff(sniffed) = &mut self.mode else {
+            return;
+        };
         let held = &mut sniffed[way as usize];
         held.extend_from_slice(bytes);
         let may_be_frames = !self.has_syn;
@@ -168,7 +170,10 @@ impl Session {
                 self.facts.dialect = Dialect::Unknown;
                 self.facts.began_in_the_middle = true;
                 self.facts.reach(Stage::Challenge);
-                self.mode = Mode::WebSocket(Box::new([Frames::in_the_middle(true), Frames::in_the_middle(false)]));
+                self.mode = Mode::WebSocket(Box::new([
+                    Frames::in_the_middle(true),
+                    Frames::in_the_middle(false),
+                ]));
                 self.frames(way_of_frames, moment, Ok(&held), scratch);
             }
             // In the middle of a stream, the next packet may begin with a frame.
@@ -236,7 +241,11 @@ impl Session {
         let Mode::Http(heads) = &mut self.mode else { return };
         let [up, mut down] = std::mem::take(&mut heads.waiting);
         down.drain(..answer.head_bytes);
-        let protocols = if answer.protocol.is_empty() { &heads.protocols } else { &answer.protocol };
+        let protocols = if answer.protocol.is_empty() {
+            &heads.protocols
+        } else {
+            &answer.protocol
+        };
         let mut frames = [Frames::new(true), Frames::new(false)];
         if let Some(keeps) = answer.deflate {
             frames[0].inflate(keeps[0]);
@@ -262,7 +271,9 @@ impl Session {
     }
 
     fn frames(&mut self, way: Way, moment: Moment, input: Result<&[u8], u32>, scratch: &mut Scratch) {
-        let Mode::WebSocket(frames) = &mut self.mode else { return };
+        let Mode::WebSocket(frames) = &mut self.mode else {
+            return;
+        };
         let frames = &mut frames[way as usize];
         let facts = &mut self.facts;
         let notes = &mut self.notes;
@@ -311,7 +322,11 @@ fn said(facts: &mut Facts, forced: Option<Dialect>, way: Way, moment: Moment, ev
             facts.beats.answered(way.back(), Kind::Ping);
             "ws pong".to_owned()
         }
-        Event::Close { code, reason, is_whole } => {
+        Event::Close {
+            code,
+            reason,
+            is_whole,
+        } => {
             match &mut facts.close {
                 None => {
                     facts.close = Some(Close {
@@ -366,7 +381,11 @@ fn message(
     signs: Signs,
     (is_text, payload, is_whole): (bool, &[u8], bool),
 ) -> Option<String> {
-    let text = if is_text { std::str::from_utf8(payload) } else { Ok("") };
+    let text = if is_text {
+        std::str::from_utf8(payload)
+    } else {
+        Ok("")
+    };
     let Ok(text) = text else {
         if is_whole {
             facts.broken(way.sender(), "a text message is no UTF-8");

@@ -4,7 +4,15 @@ use super::frames::begins_with_frames;
 
 /// Methods that a client may begin with.
 const METHODS: [&[u8]; 9] = [
-    b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE ",
+    b"GET ",
+    b"POST ",
+    b"PUT ",
+    b"HEAD ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"PATCH ",
+    b"CONNECT ",
+    b"TRACE ",
 ];
 const STATUS_LINE: &[u8] = b"HTTP/1.";
 
@@ -68,8 +76,14 @@ mod tests {
         assert_eq!(beginning(b"HTTP/1.", false), Beginning::Answer);
         assert_eq!(beginning(&[0x16], false), Beginning::Short);
         assert_eq!(beginning(&[0x16, 3], false), Beginning::Tls);
-        assert_eq!(beginning(&[0x81, 2, b'h', b'i'], true), Beginning::Frames { is_client: false });
+        assert_eq!(
+            beginning(&[0x81, 2, b'h', b'i'], true),
+            Beginning::Frames { is_client: false }
+        );
         assert_eq!(beginning(&[0x81, 2, b'h', b'i'], false), Beginning::Other);
-        assert_eq!(beginning(&[0x89, 0x80, 1, 2, 3, 4], true), Beginning::Frames { is_client: true });
+        assert_eq!(
+            beginning(&[0x89, 0x80, 1, 2, 3, 4], true),
+            Beginning::Frames { is_client: true }
+        );
     }
 }

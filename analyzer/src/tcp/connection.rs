@@ -94,7 +94,11 @@ impl Connection {
         } else {
             !(source.port() < EPHEMERAL && destination.port() >= EPHEMERAL)
         };
-        let (client, server) = if by_client { (source, destination) } else { (destination, source) };
+        let (client, server) = if by_client {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
         Self {
             client,
             server,
@@ -148,7 +152,11 @@ impl Connection {
 
     /// Takes the next packet and hands on what it brings in order.
     pub fn feed(&mut self, segment: &Segment<'_>, on: &mut impl FnMut(Way, Piece<'_>)) {
-        let way = if segment.source == self.client { Way::Up } else { Way::Down };
+        let way = if segment.source == self.client {
+            Way::Up
+        } else {
+            Way::Down
+        };
         let is_first = self.packets() == 0 && self.resets.is_empty();
         if self.is_copy(segment, way) {
             self.duplicates += 1;
@@ -193,7 +201,9 @@ impl Connection {
             .filter(|(_, reset)| !reset.survived)
             .min_by_key(|(_, reset)| (reset.at_ns, reset.frame));
         match (fin, rst) {
-            (fin, Some((index, reset))) if fin.is_none_or(|(at, frame, _)| (reset.at_ns, reset.frame) < (at, frame)) => {
+            (fin, Some((index, reset)))
+                if fin.is_none_or(|(at, frame, _)| (reset.at_ns, reset.frame) < (at, frame)) =>
+            {
                 let by = match (reset.class, reset.by) {
                     (ResetClass::Injected, _) => Side::Middlebox,
                     (_, 0) => Side::Client,
@@ -220,7 +230,11 @@ impl Connection {
                     half.unanswered >= 3 && half.has_unacknowledged()
                 });
                 End {
-                    kind: if mute.is_some() { EndingKind::Silent } else { EndingKind::Open },
+                    kind: if mute.is_some() {
+                        EndingKind::Silent
+                    } else {
+                        EndingKind::Open
+                    },
                     by: mute.map_or(Side::Unknown, |way| way.back().sender()),
                     at_ns: self.last_ns,
                     frame: None,
@@ -292,7 +306,8 @@ impl Connection {
             half.unanswered += 1;
         } else if len > 0 {
             self.is_established = true;
-            let waited = half.stream.has_hole() && at_ns.saturating_sub(half.stream.waiting_since_ns()) > REORDERED_NS;
+            let waited =
+                half.stream.has_hole() && at_ns.saturating_sub(half.stream.waiting_since_ns()) > REORDERED_NS;
             let was_sent = half.sent.is_some_and(|sent| seq.is_before(sent));
             let missing = &mut half.missing_bytes;
             let new = half.stream.push(seq, segment.payload, len, at_ns, &mut |piece| {
@@ -342,7 +357,8 @@ impl Connection {
     /// Gives up a hole in what `way` sent when the other side has shown that it is no loss of the network's.
     fn fill(&mut self, at_ns: u64, way: Way, on: &mut impl FnMut(Way, Piece<'_>)) {
         let half = &mut self.halves[way as usize];
-        if !half.stream.has_hole() || at_ns.saturating_sub(half.stream.waiting_since_ns()) < HOLE_PATIENCE_NS {
+        if !half.stream.has_hole() || at_ns.saturating_sub(half.stream.waiting_since_ns()) < HOLE_PATIENCE_NS
+        {
             return;
         }
         let (Some(next), Some(acknowledged)) = (half.stream.next(), half.acknowledged) else {

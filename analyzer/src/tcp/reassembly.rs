@@ -61,7 +61,14 @@ impl Reassembly {
 
     /// Takes a segment's payload of `len` bytes at `seq`, of which `bytes` were captured, and hands on what is in order.
     /// Returns how many bytes of it were new.
-    pub fn push(&mut self, seq: Seq, bytes: &[u8], len: u32, at_ns: u64, on: &mut impl FnMut(Piece<'_>)) -> u32 {
+    pub fn push(
+        &mut self,
+        seq: Seq,
+        bytes: &[u8],
+        len: u32,
+        at_ns: u64,
+        on: &mut impl FnMut(Piece<'_>),
+    ) -> u32 {
         if len == 0 {
             return 0;
         }
@@ -71,7 +78,15 @@ impl Reassembly {
             return 0;
         }
         if ahead > 0 {
-            return self.wait(Waiting { seq, len, bytes: bytes.to_vec() }, at_ns, on);
+            return self.wait(
+                Waiting {
+                    seq,
+                    len,
+                    bytes: bytes.to_vec(),
+                },
+                at_ns,
+                on,
+            );
         }
         let old = ahead.unsigned_abs();
         if old >= len {
@@ -119,7 +134,9 @@ impl Reassembly {
             if ahead > 0 {
                 return;
             }
-            let Some(piece) = self.waiting.pop_front() else { return };
+            let Some(piece) = self.waiting.pop_front() else {
+                return;
+            };
             self.waiting_bytes -= piece.bytes.len();
             let old = ahead.unsigned_abs();
             if old < piece.len {
@@ -167,7 +184,13 @@ mod tests {
 
     #[test]
     fn late_repeated_and_overlapping_segments_make_one_stream() {
-        let (out, missing) = collect(&[(103, b"def"), (100, b"ab"), (101, b"bcd"), (104, b"efgh"), (100, b"abc")]);
+        let (out, missing) = collect(&[
+            (103, b"def"),
+            (100, b"ab"),
+            (101, b"bcd"),
+            (104, b"efgh"),
+            (100, b"abc"),
+        ]);
         assert_eq!((out.as_slice(), missing), (&b"abcdefgh"[..], 0));
     }
 

@@ -90,7 +90,8 @@ impl Reset {
         if self.class != ResetClass::Injected || self.confidence < 0.97 {
             self.class = ResetClass::Injected;
             self.confidence = 0.97;
-            self.evidence = format!("another RST of the same side, frame {other_frame}, has a stepped sequence number");
+            self.evidence =
+                format!("another RST of the same side, frame {other_frame}, has a stepped sequence number");
         }
     }
 }
@@ -99,14 +100,22 @@ fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) 
     let (own, other) = (scene.own, scene.other);
     let seq = Seq(segment.seq);
     if scene.is_first {
-        return (ResetClass::Stray, 0.99, "no other packet of its connection is in the capture".to_owned());
+        return (
+            ResetClass::Stray,
+            0.99,
+            "no other packet of its connection is in the capture".to_owned(),
+        );
     }
     if own.packets == 0
         && other.bytes == 0
         && segment.flags.ack()
         && other.isn.is_some_and(|isn| isn.plus(1) == Seq(segment.ack))
     {
-        return (ResetClass::Refused, 0.99, "its ACK is the SYN's sequence number + 1, and no SYN-ACK came".to_owned());
+        return (
+            ResetClass::Refused,
+            0.99,
+            "its ACK is the SYN's sequence number + 1, and no SYN-ACK came".to_owned(),
+        );
     }
     if let Some(usual) = own.habits.ttl_off(segment.ttl) {
         let why = format!("TTL {} where that side's packets have {usual}", segment.ttl);
@@ -118,27 +127,47 @@ fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) 
         return (ResetClass::Injected, confidence, signs.join("; "));
     }
     if own.unanswered >= 2 {
-        let why = format!("{} probes or retransmissions of that side were unanswered", own.unanswered);
+        let why = format!(
+            "{} probes or retransmissions of that side were unanswered",
+            own.unanswered
+        );
         return (ResetClass::Keepalive, 0.95, why);
     }
     let closed_ns = own
         .fin
         .map(|(at, _)| at)
         .into_iter()
-        .chain(scene.before.iter().filter(|r| r.by == by && !r.survived).map(|r| r.at_ns))
+        .chain(
+            scene
+                .before
+                .iter()
+                .filter(|r| r.by == by && !r.survived)
+                .map(|r| r.at_ns),
+        )
         .min();
     if closed_ns.is_some_and(|at| other.last_data_ns >= at) {
-        return (ResetClass::AfterClose, 0.97, "that side had closed, and data came for it since".to_owned());
+        return (
+            ResetClass::AfterClose,
+            0.97,
+            "that side had closed, and data came for it since".to_owned(),
+        );
     }
     if answers && closed_ns.is_none() {
         let why = "no ACK flag, and its sequence number is the ACK of the segment it answers".to_owned();
         return (ResetClass::HalfOpen, 0.9, why);
     }
     if segment.flags.ack() && own.sent == Some(seq) {
-        let why = format!("RST and ACK at the sender's next byte, TTL {} as before", segment.ttl);
+        let why = format!(
+            "RST and ACK at the sender's next byte, TTL {} as before",
+            segment.ttl
+        );
         return (ResetClass::Abort, 0.95, why);
     }
-    (ResetClass::Abort, 0.6, format!("TTL {} as before; nothing points elsewhere", segment.ttl))
+    (
+        ResetClass::Abort,
+        0.6,
+        format!("TTL {} as before; nothing points elsewhere", segment.ttl),
+    )
 }
 
 /// Signs of which one alone proves nothing. IP ID 0, no window and no options are a kernel at work, not a sign.

@@ -82,7 +82,9 @@ impl Rtt {
         let mut sorted = self.samples_us.clone();
         sorted.sort_unstable();
         let quantile = |per_mille: usize| {
-            let rank = (sorted.len() * per_mille).div_ceil(1000).clamp(1, sorted.len().max(1));
+            let rank = (sorted.len() * per_mille)
+                .div_ceil(1000)
+                .clamp(1, sorted.len().max(1));
             sorted.get(rank - 1).map_or(0, |us| u64::from(*us))
         };
         let mean = self.sum_us as f64 / self.count as f64;
@@ -90,7 +92,9 @@ impl Rtt {
             count: self.count,
             min: u64::from(self.min_us),
             mean,
-            stdev: (self.sum_squares / self.count as f64 - mean * mean).max(0.0).sqrt(),
+            stdev: (self.sum_squares / self.count as f64 - mean * mean)
+                .max(0.0)
+                .sqrt(),
             p50: quantile(500),
             p75: quantile(750),
             p90: quantile(900),

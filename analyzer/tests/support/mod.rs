@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// The folder of the captures checked in.
 pub fn data(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(folder)
 }
 
 /// All connections of a capture.

@@ -2,9 +2,7 @@
 
 pub mod csv;
 pub mod file;
-pub mod fold;
 pub mod hdr;
 pub mod journal;
-pub mod paint;
 pub mod progress;
 pub mod text;

@@ -1,9 +1,8 @@
 //! The summary on the terminal, made to be read.
 
-use super::fold::fold;
-use super::paint::{Paint, Role};
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
+use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
 use std::fmt::Write as _;

@@ -12,12 +12,12 @@ use crate::args::Args;
 use crate::exit::Exit;
 use crate::limits::{self, Facts, Needs};
 use crate::output::file::WriteError;
-use crate::output::paint::{Color, Paint};
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
+use clw_core::text::Paint;
 use clw_core::threshold::{Threshold, ThresholdError};
 use crew::{Crew, Told};
 use embedded::Embedded;
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> Result<Exit, RunError> {
     let view = View {
         quiet: args.general.quiet,
         verbose: args.general.verbose > 0,
-        color: args.general.color.into(),
+        color: args.general.color.is_wanted(&std::io::stderr()),
     };
     outputs::check(&plan.outputs)?;
     // More descriptors than the soft limit cost nothing until they are used.
@@ -130,7 +130,7 @@ pub(crate) fn run_plan(plan: Plan, twist: Twist) -> Result<Outcome, RunError> {
     let view = View {
         quiet: true,
         verbose: false,
-        color: Color::Never,
+        color: false,
     };
     let _ = limits::raise_soft_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -164,7 +164,7 @@ pub(crate) enum Twist {
 pub(crate) struct View {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
-    pub(crate) color: Color,
+    pub(crate) color: bool,
 }
 
 fn exit_of(report: &Report) -> Exit {
@@ -193,7 +193,7 @@ async fn execute(
     view: &View,
     twist: Twist,
 ) -> Result<Outcome, RunError> {
-    let paint = Paint::for_stderr(view.color);
+    let paint = Paint::new(view.color);
     let asked = plan.clone();
     let mut signals = Signals::new()?;
     let addresses = resolve(&plan).await?;
