@@ -5,3 +5,4 @@
 //! clock; files and the terminal are touched by [`source`] and the binary only.
 
 pub mod segment;
+pub mod tls;
