@@ -93,6 +93,12 @@ impl MessageReader {
         *self = Self::default();
         Some(Message { kind, body, too_long })
     }
+
+    /// How many bytes it keeps.
+    #[cfg(test)]
+    pub(super) fn kept_len(&self) -> usize {
+        self.have + self.body.len()
+    }
 }
 
 fn length_of([a, b, c]: [u8; 3]) -> usize {

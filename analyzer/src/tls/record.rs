@@ -179,6 +179,15 @@ impl RecordReader {
         Some(record)
     }
 
+    /// How many bytes it keeps.
+    #[cfg(test)]
+    pub(super) fn kept_len(&self) -> usize {
+        match &self.0 {
+            Place::Header(_, have) => *have,
+            Place::Body { body, .. } => HEADER_LEN + body.as_ref().map_or(0, Vec::len),
+        }
+    }
+
     /// Passes over `len` bytes that were not captured, if they all lie within a body: the records after it are then read
     /// as if nothing had happened. Otherwise (`false`) the reader no longer knows where records begin.
     pub(super) fn pass_over(&mut self, len: u64) -> bool {

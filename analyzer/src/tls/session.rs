@@ -103,6 +103,13 @@ impl TlsSession {
         }
     }
 
+    /// How many bytes of `side` are kept at the moment, waiting for what belongs to them.
+    #[cfg(test)]
+    pub(super) fn kept_len(&self, side: Side) -> usize {
+        let direction = self.sides.of(side);
+        direction.held.len() + direction.records.kept_len() + direction.messages.kept_len()
+    }
+
     fn run(&mut self, side: Side, bytes: &[u8], keys: &KeyLog, out: &mut Vec<TlsEvent>) {
         if self.is_waiting(side) && self.must_wait(side) {
             let held = &mut self.sides.of_mut(side).held;

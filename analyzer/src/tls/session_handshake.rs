@@ -23,8 +23,15 @@ impl TlsSession {
         out: &mut Vec<TlsEvent>,
     ) {
         match content {
-            ContentType::ApplicationData if body.is_empty() => {}
-            ContentType::ApplicationData => out.push(TlsEvent::Data { side, bytes: body }),
+            ContentType::ApplicationData => {
+                if !self.info.handshake_done(side) {
+                    // Its Finished was lost, or could not be read.
+                    self.finished(side, out);
+                }
+                if !body.is_empty() {
+                    out.push(TlsEvent::Data { side, bytes: body });
+                }
+            }
             ContentType::Alert => alerts(side, &body, out),
             ContentType::ChangeCipherSpec => self.change_cipher_spec(side),
             ContentType::Handshake => self.handshake(side, &body, decrypted, keys, out),

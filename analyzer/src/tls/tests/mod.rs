@@ -1,5 +1,7 @@
 //! Real sessions between rustls endpoints: what the analyzer reads from the wire against what they said.
 
+mod hostile;
+mod losses;
 mod pair;
 mod sessions;
 
