@@ -2,6 +2,7 @@
 
 mod hostile;
 mod losses;
+mod openssl;
 mod pair;
 mod sessions;
 
