@@ -164,7 +164,8 @@ impl RecordReader {
         *input = rest;
         *missing -= taken;
         if let Some(body) = body {
-            // A whole body in one piece is one allocation of its size; a slow one grows with what has come.
+            // A body in one piece is one allocation of its size; a slow one doubles, but never beyond its end.
+            body.reserve_exact(taken.max(body.len().min(taken + *missing)));
             body.extend_from_slice(now);
         }
         if *missing > 0 {
@@ -185,6 +186,14 @@ impl RecordReader {
         match &self.0 {
             Place::Header(_, have) => *have,
             Place::Body { body, .. } => HEADER_LEN + body.as_ref().map_or(0, Vec::len),
+        }
+    }
+
+    /// Takes away what there is of the body being read, for what is complete in it.
+    pub(super) fn take_begun(&mut self) -> Option<(ContentType, Vec<u8>)> {
+        match &mut self.0 {
+            Place::Body { header, body, .. } => Some((header.content, body.take()?)),
+            Place::Header(..) => None,
         }
     }
 

@@ -11,7 +11,7 @@ use clw_core::verdict::Side;
 
 /// Follows one TLS session, and decrypts it if a key log has its secrets.
 ///
-/// Give it each direction's payload in order, in the order it was captured. Whatever the bytes are, it neither panics nor
+/// Give it each direction's payload in order, in the order it was captured, and [`Self::end`] at last. Whatever the bytes are, it neither panics nor
 /// keeps more than 64 KiB and a record a side.
 #[derive(Debug)]
 pub struct TlsSession {
@@ -69,10 +69,23 @@ impl TlsSession {
             return;
         }
         self.run(side, bytes, keys, out);
-        // What the other side sent may have waited for this.
-        let waiting = other(side);
-        if self.is_waiting(waiting) && !self.must_wait(waiting) {
-            self.run(waiting, &[], keys, out);
+        self.wake(other(side), keys, out);
+    }
+
+    /// Says that nothing more will come: what waited for the other side's hello is read without it.
+    pub fn end(&mut self, keys: &KeyLog, out: &mut Vec<TlsEvent>) {
+        for side in [Side::Client, Side::Server] {
+            if self.is_waiting(side) {
+                self.stop_waiting(side);
+                self.run(side, &[], keys, out);
+            }
+        }
+    }
+
+    /// Reads what `side` sent and had to wait, if it need wait no longer.
+    fn wake(&mut self, side: Side, keys: &KeyLog, out: &mut Vec<TlsEvent>) {
+        if self.is_waiting(side) && !self.must_wait(side) {
+            self.run(side, &[], keys, out);
         }
     }
 
@@ -89,6 +102,9 @@ impl TlsSession {
             self.stop_waiting(side);
             self.run(side, &[], keys, out);
         }
+        if missing != Some(0) {
+            self.read_begun_hello(side, keys, out);
+        }
         let direction = self.sides.of_mut(side);
         match (direction.mode, missing) {
             (Mode::Over, _) => return,
@@ -101,6 +117,7 @@ impl TlsSession {
             direction.lost = true;
             out.push(TlsEvent::DecryptionLost { side });
         }
+        self.wake(other(side), keys, out);
     }
 
     /// How many bytes of `side` are kept at the moment, waiting for what belongs to them.

@@ -45,8 +45,10 @@ impl TlsSession {
             return;
         }
         self.sides.of_mut(side).change_cipher();
-        if side == Side::Server && self.info.version.is_some() {
-            self.info.resumed = Some(!self.full_handshake);
+        if side == Side::Server && self.info.version.is_some() && self.info.resumed.is_none() {
+            // In a full handshake the client changes first. Its direction may be missing, the certificate too.
+            let full = self.full_handshake || self.sides.of(Side::Client).changed_cipher;
+            self.info.resumed = Some(!full);
         }
     }
 
@@ -60,6 +62,18 @@ impl TlsSession {
     ) {
         while let Some(message) = self.sides.of_mut(side).messages.message(&mut bytes) {
             self.message(side, &message, decrypted, keys, out);
+        }
+    }
+
+    /// A record in clear will not become whole: messages that are whole in what there is of it count all the same, as
+    /// the ServerHello does in front of a certificate that a snap length cuts.
+    pub(super) fn read_begun_hello(&mut self, side: Side, keys: &KeyLog, out: &mut Vec<TlsEvent>) {
+        let direction = self.sides.of_mut(side);
+        if direction.record_protected {
+            return;
+        }
+        if let Some((ContentType::Handshake, begun)) = direction.records.take_begun() {
+            self.handshake(side, &begun, false, keys, out);
         }
     }
 

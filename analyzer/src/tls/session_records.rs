@@ -102,14 +102,20 @@ impl TlsSession {
         }
     }
 
-    /// A record did not open: 0-RTT data before the client's handshake, or a loss.
+    /// A record did not open: it belongs to keys that are not at hand, before those that are, or it is a loss.
     fn not_opened(&mut self, side: Side, header: RecordHeader, out: &mut Vec<TlsEvent>) {
+        let tls13 = self.info.version == Some(Version::TLS_1_3);
         let early_data =
             side == Side::Client && self.info.early_data_offered && !*self.info.decrypted.of(side);
+        let in_handshake = tls13 && !self.info.handshake_done(side);
         let direction = self.sides.of_mut(side);
         let was_lost = direction.lost;
         let Some(opener) = direction.opener() else { return };
-        if early_data && opener.epoch() == Epoch::Handshake {
+        let before_these_keys = match opener.epoch() {
+            Epoch::Handshake => early_data,
+            Epoch::Application => in_handshake,
+        };
+        if before_these_keys && !opener.is_exhausted() {
             out.push(TlsEvent::Encrypted {
                 side,
                 record_len: header.len,

@@ -309,19 +309,76 @@ fn one_direction_alone_tells_what_it_can() {
                 .filter(|(from, _)| *from == side)
                 .cloned()
                 .collect();
-            // More than may wait for the other side.
-            let record = [&[23, 3, 3, 0x40, 0][..], &[0; 1 << 14]].concat();
-            wire.extend(std::iter::repeat_n((side, record), 5));
-            let seen = read(&wire, &keys_of(capture));
-            assert_eq!(seen.info.server_name.is_some(), side == Side::Client);
-            assert_eq!(seen.info.cipher_suite.is_some(), side == Side::Server);
-            assert!(seen.has(&TlsEvent::NoKeys(NoKeys::HelloMissing)));
-            let encrypted = seen
-                .events
-                .iter()
-                .filter(|event| matches!(event, TlsEvent::Encrypted { .. }));
-            assert!(encrypted.count() >= 15);
+            for longer in [false, true] {
+                if longer {
+                    // More than may wait for the other side.
+                    let record = [&[23, 3, 3, 0x40, 0][..], &[0; 1 << 14]].concat();
+                    wire.extend(std::iter::repeat_n((side, record), 5));
+                }
+                let seen = read(&wire, &keys_of(capture));
+                assert_eq!(seen.info.server_name.is_some(), side == Side::Client);
+                assert_eq!(seen.info.cipher_suite.is_some(), side == Side::Server);
+                assert!(seen.has(&TlsEvent::NoKeys(NoKeys::HelloMissing)));
+                let encrypted = seen
+                    .events
+                    .iter()
+                    .filter(|event| matches!(event, TlsEvent::Encrypted { .. }));
+                assert!(encrypted.count() >= 10);
+            }
         }
+    }
+}
+
+#[test]
+fn a_gap_in_place_of_the_answer_lets_the_other_direction_go_on() {
+    for capture in captures() {
+        let keys = keys_of(capture);
+        let mut session = TlsSession::new();
+        let mut events = Vec::new();
+        let encrypted = |events: &[TlsEvent]| {
+            events
+                .iter()
+                .any(|event| matches!(event, TlsEvent::Encrypted { .. }))
+        };
+        for (_, bytes) in capture.wire.iter().filter(|(from, _)| *from == Side::Client) {
+            session.feed(Side::Client, bytes, &keys, &mut events);
+        }
+        assert!(!encrypted(&events), "the answer may still come");
+        session.gap(Side::Server, None, &keys, &mut events);
+        assert!(encrypted(&events));
+    }
+}
+
+#[test]
+fn packets_cut_short_by_a_snap_length_still_show_the_records() {
+    for capture in captures() {
+        let keys = keys_of(capture);
+        let mut session = TlsSession::new();
+        let mut events = Vec::new();
+        let snap_length = 300;
+        for (side, bytes) in &capture.wire {
+            let kept = snap_length.min(bytes.len());
+            session.feed(*side, &bytes[..kept], &keys, &mut events);
+            session.gap(*side, u64::try_from(bytes.len() - kept).ok(), &keys, &mut events);
+        }
+        session.end(&keys, &mut events);
+        let seen = Seen {
+            events,
+            info: session.info().clone(),
+        };
+        assert!(seen.info.version.is_some() && seen.info.server_name.is_some());
+        assert_ne!(seen.info.resumed, Some(true));
+        let lost = seen.events.iter().filter(|event| {
+            matches!(
+                event,
+                TlsEvent::DataLost {
+                    side: Side::Client,
+                    bytes: Some(400)
+                }
+            )
+        });
+        assert_eq!(lost.count(), 10, "{:?}", seen.events);
+        assert!(seen.has(&TlsEvent::CloseNotify { side: Side::Client }));
     }
 }
 

@@ -51,6 +51,7 @@ fn read(wire: &[(Side, Vec<u8>)], keys: &KeyLog) -> Seen {
     for (side, bytes) in wire {
         session.feed(*side, bytes, keys, &mut events);
     }
+    session.end(keys, &mut events);
     Seen {
         events,
         info: session.info().clone(),
