@@ -19,6 +19,7 @@ pub(super) enum Bulk {
 
 const TAG_LEN: usize = 16;
 const NONCE_LEN: usize = 12;
+const MAX_KEY_LEN: usize = 32;
 /// The part of a TLS 1.2 GCM nonce that every record carries.
 const EXPLICIT_NONCE_LEN: usize = 8;
 
@@ -57,7 +58,11 @@ pub(super) struct NotOpened;
 
 /// What opens the records of one direction, from one key change to the next.
 pub(super) struct RecordKey {
-    key: LessSafeKey,
+    bulk: Bulk,
+    /// The key, in its first bytes.
+    bytes: [u8; MAX_KEY_LEN],
+    /// The key made ready, half a kilobyte: made when it is needed, and again after [`Self::rest`].
+    ready: Option<Box<LessSafeKey>>,
     iv: [u8; NONCE_LEN],
     form: Form,
 }
@@ -91,7 +96,7 @@ impl RecordKey {
         client_random: &[u8; 32],
         side: Side,
     ) -> Option<Self> {
-        const LONGEST: usize = 2 * (32 + NONCE_LEN);
+        const LONGEST: usize = 2 * (MAX_KEY_LEN + NONCE_LEN);
         let (key_len, iv_len) = (bulk.algorithm().key_len(), bulk.tls12_iv_len());
         let mut block = [0; LONGEST];
         tls12_prf(
@@ -107,8 +112,12 @@ impl RecordKey {
         let implicit = block.get(2 * key_len + which * iv_len..)?.get(..iv_len)?;
         let mut iv = [0; NONCE_LEN];
         iv.get_mut(..iv_len)?.copy_from_slice(implicit);
+        let mut bytes = [0; MAX_KEY_LEN];
+        bytes.get_mut(..key_len)?.copy_from_slice(key);
         Some(Self {
-            key: LessSafeKey::new(UnboundKey::new(bulk.algorithm(), key).ok()?),
+            bulk,
+            bytes,
+            ready: None,
             iv,
             form: if bulk == Bulk::ChaCha20Poly1305 {
                 Form::Tls12
@@ -120,22 +129,42 @@ impl RecordKey {
 
     /// TLS 1.3: key and IV out of a traffic secret.
     pub(super) fn tls13(bulk: Bulk, hash: SuiteHash, secret: &TrafficSecret) -> Option<Self> {
-        let mut key = [0; 32];
-        let key = key.get_mut(..bulk.algorithm().key_len())?;
+        let mut bytes = [0; MAX_KEY_LEN];
         let mut iv = [0; NONCE_LEN];
+        let key = bytes.get_mut(..bulk.algorithm().key_len())?;
         tls13_expand(hash, secret.expose(), b"key", key);
         tls13_expand(hash, secret.expose(), b"iv", &mut iv);
         Some(Self {
-            key: LessSafeKey::new(UnboundKey::new(bulk.algorithm(), key).ok()?),
+            bulk,
+            bytes,
+            ready: None,
             iv,
             form: Form::Tls13,
         })
     }
 
+    /// Lets go of what can be made again from the key's bytes.
+    pub(super) fn rest(&mut self) {
+        self.ready = None;
+    }
+
+    fn ready(&mut self) -> Result<&LessSafeKey, NotOpened> {
+        let ready = if let Some(ready) = self.ready.take() {
+            ready
+        } else {
+            let algorithm = self.bulk.algorithm();
+            let bytes = self.bytes.get(..algorithm.key_len()).ok_or(NotOpened)?;
+            Box::new(LessSafeKey::new(
+                UnboundKey::new(algorithm, bytes).map_err(|_| NotOpened)?,
+            ))
+        };
+        Ok(self.ready.insert(ready))
+    }
+
     /// Opens `body`, the `sequence`th record (from 0) under this key, and leaves its content there: in TLS 1.3 the type
     /// and the padding are still behind it. On failure what is in `body` is undefined.
     pub(super) fn open(
-        &self,
+        &mut self,
         sequence: u64,
         header: RecordHeader,
         body: &mut Vec<u8>,
@@ -158,14 +187,15 @@ impl RecordKey {
         let nonce = Nonce::assume_unique_for_key(nonce);
         let header = header.to_bytes();
         let opened = if self.form == Form::Tls13 {
-            self.key.open_within(nonce, Aad::from(header), body, 0..)
+            self.ready()?.open_within(nonce, Aad::from(header), body, 0..)
         } else {
             let mut data = [0; 8 + HEADER_LEN];
             data[..8].copy_from_slice(&sequence.to_be_bytes());
             data[8..].copy_from_slice(&header);
             let content_len = u16::try_from(content_len).map_err(|_| NotOpened)?;
             data[8 + 3..].copy_from_slice(&content_len.to_be_bytes());
-            self.key.open_within(nonce, Aad::from(data), body, explicit_len..)
+            self.ready()?
+                .open_within(nonce, Aad::from(data), body, explicit_len..)
         };
         let len = opened.map_err(|_| NotOpened)?.len();
         body.truncate(len);

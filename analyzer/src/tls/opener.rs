@@ -7,6 +7,7 @@ use super::aead::{Bulk, NotOpened, RecordKey, TLS13_OVERHEAD};
 use super::key_log::{Epoch, TrafficSecret};
 use super::record::RecordHeader;
 use super::suite::SuiteHash;
+use std::ops::RangeInclusive;
 
 /// How far ahead sequence numbers are tried after a loss.
 const WINDOW: u64 = 64;
@@ -117,7 +118,10 @@ impl Opener {
             self.opened(self.next);
             return Ok(body);
         }
-        if let Some((sequence, content)) = self.search(&self.key, self.next..=self.last, header, &body)? {
+        if self.is_exhausted() {
+            return Err(NotOpened);
+        }
+        if let Some((sequence, content)) = search(&mut self.key, self.next..=self.last, header, &body) {
             self.opened(sequence);
             return Ok(content);
         }
@@ -129,34 +133,15 @@ impl Opener {
         let Some(secret) = following else {
             return Err(NotOpened);
         };
-        let key = Self::tls13_key(self.bulk, self.hash, &secret).ok_or(NotOpened)?;
+        let mut key = Self::tls13_key(self.bulk, self.hash, &secret).ok_or(NotOpened)?;
         let reach = self.last.saturating_sub(self.next);
-        let found = self.search(&key, 0..=reach, header, &body)?;
-        let Some((sequence, content)) = found else {
+        let Some((sequence, content)) = search(&mut key, 0..=reach, header, &body) else {
             self.charge(0, reach);
             return Err(NotOpened);
         };
         (self.key, self.secret, self.epoch) = (key, Some(secret), Epoch::Application);
         self.opened(sequence);
         Ok(content)
-    }
-
-    /// Tries `sequences` under `key`. An error when the trials are used up.
-    fn search(
-        &self,
-        key: &RecordKey,
-        sequences: std::ops::RangeInclusive<u64>,
-        header: RecordHeader,
-        body: &[u8],
-    ) -> Result<Option<(u64, Vec<u8>)>, NotOpened> {
-        if self.is_exhausted() {
-            return Err(NotOpened);
-        }
-        Ok(sequences.into_iter().find_map(|sequence| {
-            let mut trial = body.to_vec();
-            key.open(sequence, header, &mut trial).ok()?;
-            Some((sequence, trial))
-        }))
     }
 
     fn charge(&mut self, first: u64, last: u64) {
@@ -208,4 +193,22 @@ impl Opener {
             (self.next, self.last) = (0, 0);
         }
     }
+    /// Lets go of what can be made again.
+    pub(super) fn rest(&mut self) {
+        self.key.rest();
+    }
+}
+
+/// Tries `sequences` under `key`: the one that opens the record, and the content.
+fn search(
+    key: &mut RecordKey,
+    sequences: RangeInclusive<u64>,
+    header: RecordHeader,
+    body: &[u8],
+) -> Option<(u64, Vec<u8>)> {
+    sequences.into_iter().find_map(|sequence| {
+        let mut trial = body.to_vec();
+        key.open(sequence, header, &mut trial).ok()?;
+        Some((sequence, trial))
+    })
 }

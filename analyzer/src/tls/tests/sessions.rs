@@ -2,7 +2,8 @@
 
 use super::pair::{Capture, Ends, Pair, Settings};
 use super::{Seen, keys_of, read};
-use crate::tls::{CipherSuite, KeyLog, NoKeys, TlsEvent, Version};
+use crate::tls::opener::Opener;
+use crate::tls::{CipherSuite, KeyLog, NoKeys, TlsEvent, TlsSession, Version};
 use clw_core::verdict::Side;
 use proptest::prelude::*;
 use rustls::crypto::ring::{self, ALL_CIPHER_SUITES, kx_group};
@@ -353,6 +354,24 @@ proptest! {
         prop_assert_eq!(whole.events, cut.events);
         prop_assert_eq!(whole.info, cut.info);
     }
+}
+
+#[test]
+fn a_session_that_rests_between_packets_tells_the_same_and_is_small() {
+    for capture in two_captures() {
+        let keys = keys_of(capture);
+        let mut session = TlsSession::new();
+        let mut events = Vec::new();
+        for (side, bytes) in &capture.wire {
+            session.feed(*side, bytes, &keys, &mut events);
+            session.rest();
+        }
+        assert_eq!(events, read(&capture.wire, &keys).events);
+    }
+    assert!(
+        size_of::<TlsSession>() + 2 * size_of::<Opener>() <= 1024,
+        "an idle session, names apart"
+    );
 }
 
 #[test]
