@@ -1,10 +1,10 @@
 //! Opening protected records: AES-GCM and ChaCha20-Poly1305 as TLS 1.2 (RFC 5246 6.2.3.3, RFC 5288, RFC 7905) and
 //! TLS 1.3 (RFC 8446 5.2) use them.
 
-use super::key_log::TrafficSecret;
 use super::prf::{tls12_prf, tls13_expand};
 use super::record::{HEADER_LEN, RecordHeader};
 use super::suite::SuiteHash;
+use super::traffic_secret::TrafficSecret;
 use clw_core::verdict::Side;
 use ring::aead::{self, AES_128_GCM, AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use std::fmt;

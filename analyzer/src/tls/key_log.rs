@@ -1,16 +1,13 @@
 //! Session secrets in SSLKEYLOGFILE form, from a file or from the capture's own secrets blocks (RFC 9850).
 
-use super::prf::tls13_expand;
-use super::suite::SuiteHash;
+use super::key_log_line::{Line, LineSecret, MAX_LINE_LEN, parse_line, slot};
+use super::traffic_secret::{Epoch, TrafficSecret};
 use clw_core::verdict::Side;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 /// The random of a ClientHello: it names the session in a key log.
 pub(super) type ClientRandom = [u8; 32];
-
-/// The longest line that can mean anything is shorter than half of this.
-const MAX_LINE_LEN: usize = 512;
 
 /// The secrets of many TLS sessions, found by the client's random.
 ///
@@ -44,63 +41,6 @@ struct SessionSecrets {
     master: Option<[u8; 48]>,
     /// By [`slot`].
     traffic: [Option<TrafficSecret>; 4],
-}
-
-/// Which keys of TLS 1.3 a secret makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Epoch {
-    Handshake,
-    Application,
-}
-
-fn slot(side: Side, epoch: Epoch) -> usize {
-    usize::from(side == Side::Server) + if epoch == Epoch::Application { 2 } else { 0 }
-}
-
-/// A traffic secret of TLS 1.3: 32 or 48 bytes, by the suite's hash. Debug shows its length only.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct TrafficSecret {
-    bytes: [u8; 48],
-    hash: SuiteHash,
-}
-
-impl TrafficSecret {
-    fn new(bytes: &[u8]) -> Option<Self> {
-        let hash = [SuiteHash::Sha256, SuiteHash::Sha384]
-            .into_iter()
-            .find(|hash| hash.len() == bytes.len())?;
-        let mut secret = Self { bytes: [0; 48], hash };
-        secret.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(secret)
-    }
-
-    /// The secret's bytes, for deriving keys.
-    pub(super) fn expose(&self) -> &[u8] {
-        self.bytes.get(..self.hash.len()).unwrap_or_default()
-    }
-
-    /// The secret after a KeyUpdate (RFC 8446 7.2).
-    pub(super) fn updated(&self) -> Self {
-        let mut next = Self {
-            bytes: [0; 48],
-            hash: self.hash,
-        };
-        if let Some(bytes) = next.bytes.get_mut(..self.hash.len()) {
-            tls13_expand(self.hash, self.expose(), b"traffic upd", bytes);
-        }
-        next
-    }
-
-    /// Whether its length is that of the suite's hash.
-    pub(super) fn fits(&self, hash: SuiteHash) -> bool {
-        self.hash == hash
-    }
-}
-
-impl fmt::Debug for TrafficSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TrafficSecret({} bytes)", self.hash.len())
-    }
 }
 
 impl Default for KeyLog {
@@ -255,68 +195,6 @@ impl fmt::Debug for KeyLog {
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
-}
-
-enum Line {
-    Secret(ClientRandom, LineSecret),
-    OfNoUse,
-}
-
-enum LineSecret {
-    Master([u8; 48]),
-    Traffic(usize, TrafficSecret),
-}
-
-fn parse_line(line: &[u8]) -> Option<Line> {
-    if line.len() > MAX_LINE_LEN {
-        return None;
-    }
-    let mut words = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
-    let (label, random, secret) = (words.next()?, words.next()?, words.next()?);
-    if words.next().is_some() {
-        return None;
-    }
-    let (random, secret) = (unhex(random)?, unhex(secret)?);
-    let traffic = |side, epoch| {
-        Some(LineSecret::Traffic(
-            slot(side, epoch),
-            TrafficSecret::new(&secret)?,
-        ))
-    };
-    let secret = match label {
-        b"CLIENT_RANDOM" => LineSecret::Master(secret.as_slice().try_into().ok()?),
-        b"CLIENT_HANDSHAKE_TRAFFIC_SECRET" => traffic(Side::Client, Epoch::Handshake)?,
-        b"SERVER_HANDSHAKE_TRAFFIC_SECRET" => traffic(Side::Server, Epoch::Handshake)?,
-        b"CLIENT_TRAFFIC_SECRET_0" => traffic(Side::Client, Epoch::Application)?,
-        b"SERVER_TRAFFIC_SECRET_0" => traffic(Side::Server, Epoch::Application)?,
-        b"EXPORTER_SECRET"
-        | b"CLIENT_EARLY_TRAFFIC_SECRET"
-        | b"EARLY_EXPORTER_SECRET"
-        | b"EARLY_EXPORTER_MASTER_SECRET"
-        | b"RSA"
-        | b"ECH_SECRET"
-        | b"ECH_CONFIG" => return Some(Line::OfNoUse),
-        _ => return None,
-    };
-    Some(Line::Secret(random.as_slice().try_into().ok()?, secret))
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let (pairs, odd) = text.as_chunks::<2>();
-    if !odd.is_empty() {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
 }
 
 #[cfg(test)]

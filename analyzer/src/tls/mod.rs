@@ -29,14 +29,17 @@ mod handshake;
 mod hello;
 mod info;
 mod key_log;
+mod key_log_line;
 mod opener;
 mod per_side;
 mod prf;
 mod record;
 mod session;
+mod session_framing;
 mod session_handshake;
 mod session_records;
 mod suite;
+mod traffic_secret;
 mod version;
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! next, are tried: authenticated encryption tells for certain which is right. The number of trials is limited.
 
 use super::aead::{Bulk, NotOpened, RecordKey, TLS13_OVERHEAD};
-use super::key_log::{Epoch, TrafficSecret};
 use super::record::RecordHeader;
 use super::suite::SuiteHash;
+use super::traffic_secret::{Epoch, TrafficSecret};
 use std::ops::RangeInclusive;
 
 /// How far ahead sequence numbers are tried after a loss.

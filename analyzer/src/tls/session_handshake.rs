@@ -5,9 +5,10 @@ use super::direction::Protection;
 use super::event::{NoKeys, TlsEvent};
 use super::handshake::{Message, MessageKind};
 use super::hello::{ClientHello, ServerHello, encrypted_extensions_protocol};
-use super::key_log::{Epoch, KeyLog};
+use super::key_log::KeyLog;
 use super::record::ContentType;
 use super::session::TlsSession;
+use super::traffic_secret::Epoch;
 use super::version::Version;
 use clw_core::verdict::Side;
 

@@ -4,12 +4,13 @@ use super::aead::{NotOpened, RecordKey, TLS13_OVERHEAD};
 use super::direction::Protection;
 use super::event::{NoKeys, TlsEvent};
 use super::handshake::MessageReader;
-use super::key_log::{Epoch, KeyLog};
+use super::key_log::KeyLog;
 use super::opener::Opener;
 use super::per_side::other;
 use super::record::{ContentType, Record, RecordHeader};
 use super::session::TlsSession;
 use super::suite::CipherSuite;
+use super::traffic_secret::Epoch;
 use super::version::Version;
 use clw_core::verdict::Side;
 
