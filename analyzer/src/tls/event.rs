@@ -32,7 +32,8 @@ pub enum TlsEvent {
         /// Length of the record's body, protection included: 17 bytes in TLS 1.3 and 16 to 24 in TLS 1.2 with AEAD.
         record_len: u16,
     },
-    /// Application bytes that decryption cannot give, in a direction that goes on being decrypted after them.
+    /// Application bytes that decryption cannot give: of a record that does not open, or before one that does. TLS 1.3
+    /// hides whether a record was of the application at all: it may have been a ticket, a KeyUpdate or an alert.
     DataLost {
         /// Who sent them.
         side: Side,

@@ -13,7 +13,7 @@ pub(super) type ClientRandom = [u8; 32];
 ///
 /// Its memory is bounded: over the limit the oldest session's secrets are dropped, and counted. Debug shows counts only.
 pub struct KeyLog {
-    sessions: HashMap<ClientRandom, SessionSecrets>,
+    sessions: HashMap<ClientRandom, Box<SessionSecrets>>,
     /// In the order of their first line, to drop the oldest.
     order: VecDeque<ClientRandom>,
     max_sessions: usize,

@@ -30,6 +30,17 @@ pub(super) struct Opener {
     /// … and at most this: the same, unless something was lost.
     last: u64,
     credit: u32,
+    /// The first sequence number of these keys whose application data has not been accounted for.
+    accounted: u64,
+}
+
+/// A record that opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What it carries; in TLS 1.3 with type and padding behind it.
+    pub(super) content: Vec<u8>,
+    /// Whether application data may be missing between it and the record that was opened or reported before it.
+    pub(super) after_loss: bool,
 }
 
 impl Opener {
@@ -55,6 +66,8 @@ impl Opener {
             next,
             last,
             credit: MAX_CREDIT,
+            // The first record after ChangeCipherSpec is the Finished.
+            accounted: 1,
         }
     }
 
@@ -78,6 +91,7 @@ impl Opener {
             next,
             last,
             credit: MAX_CREDIT,
+            accounted: 0,
         })
     }
 
@@ -112,18 +126,16 @@ impl Opener {
         header: RecordHeader,
         mut body: Vec<u8>,
         after_handshake: Option<&TrafficSecret>,
-    ) -> Result<Vec<u8>, NotOpened> {
+    ) -> Result<Opened, NotOpened> {
         if self.next == self.last && self.epoch == Epoch::Application {
             self.key.open(self.next, header, &mut body)?;
-            self.opened(self.next);
-            return Ok(body);
+            return Ok(self.opened(self.next, body));
         }
         if self.is_exhausted() {
             return Err(NotOpened);
         }
         if let Some((sequence, content)) = search(&mut self.key, self.next..=self.last, header, &body) {
-            self.opened(sequence);
-            return Ok(content);
+            return Ok(self.opened(sequence, content));
         }
         self.charge(self.next, self.last);
         let following = match self.epoch {
@@ -139,9 +151,13 @@ impl Opener {
             self.charge(0, reach);
             return Err(NotOpened);
         };
+        // Behind a KeyUpdate that was lost, nobody can say what else was.
+        let unknown = self.epoch == Epoch::Application;
         (self.key, self.secret, self.epoch) = (key, Some(secret), Epoch::Application);
-        self.opened(sequence);
-        Ok(content)
+        self.accounted = 0;
+        let mut opened = self.opened(sequence, content);
+        opened.after_loss |= unknown;
+        Ok(opened)
     }
 
     fn charge(&mut self, first: u64, last: u64) {
@@ -151,10 +167,18 @@ impl Opener {
             .saturating_sub(u32::try_from(trials).unwrap_or(u32::MAX));
     }
 
-    fn opened(&mut self, sequence: u64) {
+    fn opened(&mut self, sequence: u64, content: Vec<u8>) -> Opened {
+        let after_loss = self.epoch == Epoch::Application && sequence > self.accounted;
         self.next = sequence.saturating_add(1);
+        self.accounted = self.next;
         self.last = self.next;
         self.credit = self.credit.saturating_add(CREDIT_PER_RECORD).min(MAX_CREDIT);
+        Opened { content, after_loss }
+    }
+
+    /// The loss of one more record has been told.
+    pub(super) fn account_for_one(&mut self) {
+        self.accounted = self.accounted.saturating_add(1);
     }
 
     /// A whole record went by that could not be read: the next has the next number.
@@ -190,7 +214,7 @@ impl Opener {
             && let Some(key) = Self::tls13_key(self.bulk, self.hash, &secret)
         {
             (self.key, self.secret) = (key, Some(secret));
-            (self.next, self.last) = (0, 0);
+            (self.next, self.last, self.accounted) = (0, 0, 0);
         }
     }
     /// Lets go of what can be made again.

@@ -1,10 +1,11 @@
 //! How a session finds its records: one after the other, or again after a loss.
 
-use super::direction::{MAX_HELD_LEN, Mode};
+use super::direction::{MAX_HELD_LEN, Mode, Protection};
 use super::event::TlsEvent;
 use super::key_log::KeyLog;
-use super::record::{HEADER_LEN, NotARecord, RecordHeader, looks_like_tls};
+use super::record::{ContentType, HEADER_LEN, NotARecord, RecordHeader, looks_like_tls};
 use super::session::TlsSession;
+use super::version::Version;
 use clw_core::verdict::Side;
 
 /// What to do with the record that a header announces.
@@ -67,6 +68,7 @@ impl TlsSession {
             direction.lose_framing();
         } else {
             direction.mode = Mode::Over;
+            direction.hello_missed = true;
             out.push(TlsEvent::NotTls { side });
         }
     }
@@ -79,11 +81,8 @@ impl TlsSession {
         keys: &KeyLog,
         out: &mut Vec<TlsEvent>,
     ) -> bool {
-        while let Some(header_bytes) = input
-            .get(..HEADER_LEN.min(input.len()))
-            .filter(|bytes| !bytes.is_empty())
-        {
-            if !looks_like_tls(header_bytes) {
+        while !input.is_empty() {
+            if !self.can_begin_here(side, input) {
                 *input = input.get(1..).unwrap_or_default();
                 continue;
             }
@@ -104,7 +103,6 @@ impl TlsSession {
                 if let Ok(content) = self.try_open(side, header, body.to_vec(), keys, out) {
                     *input = rest;
                     self.sides.of_mut(side).mode = Mode::Framed;
-                    out.push(TlsEvent::DataLost { side, bytes: None });
                     self.opened(side, header.content, content, keys, out);
                     return true;
                 }
@@ -118,11 +116,11 @@ impl TlsSession {
                 }
             } else {
                 // Without keys two headers in a row are the proof.
-                if rest.len() < HEADER_LEN && looks_like_tls(rest) || rest.is_empty() {
+                if rest.len() < HEADER_LEN && (rest.is_empty() || looks_like_tls(rest)) {
                     self.sides.of_mut(side).held = input.to_vec();
                     return false;
                 }
-                if rest.get(..HEADER_LEN).is_some_and(looks_like_tls) {
+                if rest.len() >= HEADER_LEN && looks_like_tls(rest) {
                     let direction = self.sides.of_mut(side);
                     direction.mode = Mode::Framed;
                     direction.begun = true;
@@ -132,5 +130,19 @@ impl TlsSession {
             *input = input.get(1..).unwrap_or_default();
         }
         false
+    }
+    /// Whether `bytes` may begin with a record, as far as there are any. With keys only such as the keys could open.
+    fn can_begin_here(&self, side: Side, bytes: &[u8]) -> bool {
+        if !looks_like_tls(bytes) {
+            return false;
+        }
+        let opens = matches!(self.sides.of(side).protection, Protection::Keys(_));
+        let outer_type = ContentType::ApplicationData;
+        let tls13 = self.info.version == Some(Version::TLS_1_3);
+        let type_fits = bytes
+            .first()
+            .is_none_or(|byte| ContentType::from_byte(*byte) == Some(outer_type));
+        let minor_fits = bytes.get(2).is_none_or(|minor| *minor == 3);
+        !opens || minor_fits && (type_fits || !tls13)
     }
 }

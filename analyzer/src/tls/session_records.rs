@@ -69,13 +69,16 @@ impl TlsSession {
             (Epoch::Handshake, Some(random)) => keys.traffic_secret(random, side, Epoch::Application),
             _ => None,
         };
-        let content = opener.open(header, body, after_handshake)?;
+        let opened = opener.open(header, body, after_handshake)?;
         direction.protected_records = direction.protected_records.saturating_add(1);
         if std::mem::take(&mut direction.lost) {
             out.push(TlsEvent::DecryptionResumed { side });
         }
+        if opened.after_loss {
+            out.push(TlsEvent::DataLost { side, bytes: None });
+        }
         *self.info.decrypted.of_mut(side) = true;
-        Ok(content)
+        Ok(opened.content)
     }
 
     /// Takes what a protected record carries.
@@ -125,6 +128,7 @@ impl TlsSession {
         }
         let bytes = opener.content_len(header);
         opener.widen();
+        opener.account_for_one();
         let exhausted = opener.is_exhausted();
         direction.lost = true;
         if !was_lost {
@@ -153,6 +157,7 @@ impl TlsSession {
         direction.messages = MessageReader::default();
         let Some(opener) = direction.opener() else { return };
         opener.passed_one();
+        opener.account_for_one();
         if header.content == ContentType::ApplicationData && opener.epoch() == Epoch::Application {
             let bytes = Some(opener.content_len(header));
             out.push(TlsEvent::DataLost { side, bytes });

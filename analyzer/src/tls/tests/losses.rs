@@ -180,7 +180,9 @@ fn a_handshake_with_a_hole_still_leads_to_the_data() {
         // Everything between the ServerHello's record and the first message; then only the middle of it.
         let whole = hello.end..first_data.start;
         let middle = hello.end + 30..first_data.start - 20;
-        for missing in [whole, middle] {
+        // The first flight ends before the tickets, which in TLS 1.3 are under the same keys as the data.
+        let first_flight = hello.end..capture.wire[1].1.len();
+        for missing in [whole, middle, first_flight.clone()] {
             for told in [true, false] {
                 let seen = read_without(capture, side, missing.clone(), told, &keys_of(capture));
                 assert_eq!(
@@ -190,6 +192,11 @@ fn a_handshake_with_a_hole_still_leads_to_the_data() {
                     seen.info.version
                 );
                 assert_eq!(seen.said(Side::Client), everything());
+                let told_lost = seen
+                    .events
+                    .iter()
+                    .any(|event| matches!(event, TlsEvent::DataLost { .. }));
+                assert!(!told_lost || missing != first_flight, "no data was lost");
             }
         }
     }
@@ -218,6 +225,11 @@ fn keys_that_come_late_open_what_follows() {
                 let messages = after.iter().filter(|(from, _)| *from == side).count() - 1;
                 let expected = &everything()[400 * (10 - messages.min(10))..];
                 assert_eq!(seen.said(side), expected, "{side:?} from {at}");
+                let lost = seen.has(&TlsEvent::DataLost { side, bytes: None });
+                assert!(
+                    lost || expected.len() == everything().len(),
+                    "a late beginning is told"
+                );
                 assert!(seen.has(&TlsEvent::CloseNotify { side }));
             }
         }
@@ -462,6 +474,15 @@ proptest! {
         let (all, said) = (everything(), seen.said(side));
         let kept = all.iter().zip(&said).take_while(|(a, b)| a == b).count();
         prop_assert!(all.ends_with(&said[kept..]), "what follows the loss is the end of what was said");
+        // The end of what was said is there: then what is missing is told, and where nothing is, no loss is.
+        let told_lost = seen.events.iter().any(|event| matches!(event, TlsEvent::DataLost { .. }));
+        if said.len() < all.len() && kept < said.len() {
+            prop_assert!(told_lost);
+        }
+        // (TLS 1.3 hides that a record was the close_notify.)
+        if said.len() == all.len() && side == Side::Client && end + 24 <= stream.len() {
+            prop_assert!(!told_lost);
+        }
         // With both hellos and a record or two after the loss, decryption goes on.
         if start >= hello_end && end + 900 < stream.len() {
             prop_assert!(!said.is_empty() && seen.has(&TlsEvent::CloseNotify { side }), "{:?}", seen.events);

@@ -198,6 +198,23 @@ fn keys_may_be_renewed_by_either_side_again_and_again() {
 }
 
 #[test]
+fn messages_that_take_many_records_are_joined() {
+    for version in VERSIONS {
+        let mut ends = ends_of(version);
+        // Hellos, certificates and data alike, protection included.
+        ends.client.max_fragment_size = Some(64);
+        ends.server.max_fragment_size = Some(64);
+        let capture = talk(&mut ends.connect());
+        let seen = read(&capture.wire, &keys_of(&capture));
+        assert_eq!(seen.said(Side::Client), b"pingbye");
+        assert_eq!(seen.said(Side::Server), long_text());
+        assert_eq!(seen.info.server_name.as_deref(), Some("localhost"));
+        assert_eq!(seen.info.resumed, Some(false));
+        assert!(read(&capture.wire, &KeyLog::new()).has(&TlsEvent::HandshakeDone));
+    }
+}
+
+#[test]
 fn early_data_is_left_out_and_the_rest_decrypted() {
     let mut ends = ends_of(&rustls::version::TLS13);
     ends.client.enable_early_data = true;
