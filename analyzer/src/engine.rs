@@ -6,7 +6,7 @@
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
 use crate::stream::beats::Signs;
-use crate::stream::{Moment, Scratch, Session};
+use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
 use hashbrown::HashMap;
@@ -95,7 +95,7 @@ pub struct Engine {
     lingering: VecDeque<(u64, Key, u64)>,
     /// Connections in the order in which they may be given up.
     arrivals: VecDeque<(Key, u64)>,
-    scratch: Scratch,
+    shared: Shared,
     next_id: u64,
     now_ns: u64,
     evicted: u64,
@@ -109,7 +109,7 @@ impl Engine {
             open: HashMap::with_hasher(foldhash::fast::FixedState::default()),
             lingering: VecDeque::new(),
             arrivals: VecDeque::new(),
-            scratch: Scratch::default(),
+            shared: Shared::default(),
             next_id: 1,
             now_ns: 0,
             evicted: 0,
@@ -119,6 +119,11 @@ impl Engine {
     /// Connections given up because there were too many.
     pub const fn evicted(&self) -> u64 {
         self.evicted
+    }
+
+    /// TLS secrets, to be added to.
+    pub const fn keys(&mut self) -> &mut crate::tls::KeyLog {
+        &mut self.shared.keys
     }
 
     /// Connections that are being followed.
@@ -148,7 +153,7 @@ impl Engine {
             return;
         };
         live.is_active = true;
-        follow(live, segment, &self.options, &mut self.scratch);
+        follow(live, segment, &self.options, &mut self.shared);
         if !live.lingers && live.connection.is_over() {
             live.lingers = true;
             self.lingering.push_back((self.now_ns + LINGER_NS, key, live.id));
@@ -229,14 +234,17 @@ impl Engine {
                 at_ns: connection.last_ns,
                 ..Moment::default()
             };
-            let scratch = &mut self.scratch;
-            connection.finish(&mut |way, piece| hand_on(session, way, moment, piece, scratch));
+            let shared = &mut self.shared;
+            connection.finish(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            if let Some(session) = session {
+                session.finish(moment, shared);
+            }
             done(judge::judge(*live, self.now_ns));
         }
     }
 }
 
-fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, scratch: &mut Scratch) {
+fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) {
     let Live {
         id,
         connection,
@@ -272,7 +280,7 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, scratch: &m
     }
     let before = connection.half(way).retransmissions;
     connection.feed(segment, &mut |way, piece| {
-        hand_on(session, way, moment, piece, scratch)
+        hand_on(session, way, moment, piece, shared)
     });
     if let Some(session) = session {
         if session.is_reversed {
@@ -316,12 +324,12 @@ fn hand_on(
     way: Way,
     moment: Moment,
     piece: Piece<'_>,
-    scratch: &mut Scratch,
+    shared: &mut Shared,
 ) {
     if let Some(session) = session {
         match piece {
-            Piece::Bytes(bytes) => session.bytes(way, moment, bytes, scratch),
-            Piece::Missing(bytes) => session.missing(way, moment, bytes, scratch),
+            Piece::Bytes(bytes) => session.bytes(way, moment, bytes, shared),
+            Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
         }
     }
 }

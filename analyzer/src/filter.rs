@@ -53,24 +53,43 @@ const FIELDS: [Field; 17] = [
     text("server", |r| r.server.to_string()),
     text("kind", |r| format!("{:?}", r.ending.kind).to_lowercase()),
     text("by", |r| r.ending.by.name().to_owned()),
-    text("rst", |r| r.ending.rst.first().map_or("none", |rst| rst.class).to_owned()),
+    text("rst", |r| {
+        r.ending.rst.first().map_or("none", |rst| rst.class).to_owned()
+    }),
     text("role", |r| r.identity.role.clone().unwrap_or_default()),
     text("client_id", |r| r.identity.client_id.clone().unwrap_or_default()),
-    text("user_agent", |r| r.http.as_ref().and_then(|h| h.user_agent.clone()).unwrap_or_default()),
-    number("close_code", |r| r.ending.ws_close.as_ref().map_or(1006, |c| c.code).to_string()),
+    text("user_agent", |r| {
+        r.http
+            .as_ref()
+            .and_then(|h| h.user_agent.clone())
+            .unwrap_or_default()
+    }),
+    number("close_code", |r| {
+        r.ending.ws_close.as_ref().map_or(1006, |c| c.code).to_string()
+    }),
     number("duration_ms", |r| r.duration_ms.to_string()),
     number("gaps", |r| r.heartbeats.gaps.len().to_string()),
-    number("retransmissions", |r| (u64::from(r.retransmissions.client) + u64::from(r.retransmissions.server)).to_string()),
+    number("retransmissions", |r| {
+        (u64::from(r.retransmissions.client) + u64::from(r.retransmissions.server)).to_string()
+    }),
     number("confidence", |r| r.confidence.to_string()),
     number("id", |r| r.id.to_string()),
 ];
 
 const fn text(name: &'static str, of: fn(&Record) -> String) -> Field {
-    Field { name, is_number: false, of }
+    Field {
+        name,
+        is_number: false,
+        of,
+    }
 }
 
 const fn number(name: &'static str, of: fn(&Record) -> String) -> Field {
-    Field { name, is_number: true, of }
+    Field {
+        name,
+        is_number: true,
+        of,
+    }
 }
 
 /// What is wrong with an expression.
@@ -117,7 +136,10 @@ fn condition(part: &str) -> Result<Condition, FilterError> {
         return Err(FilterError::NoOperator(part.to_owned()));
     };
     let name = part[..at].trim();
-    let value = part[at + sign.len()..].trim().trim_matches(['"', '\'']).to_owned();
+    let value = part[at + sign.len()..]
+        .trim()
+        .trim_matches(['"', '\''])
+        .to_owned();
     let field = FIELDS
         .into_iter()
         .find(|field| field.name == name)
@@ -126,14 +148,22 @@ fn condition(part: &str) -> Result<Condition, FilterError> {
     match (field.is_number, operator) {
         (true, Operator::Contains) => {}
         (true, _) if number.is_none() => {
-            return Err(FilterError::NotANumber { field: field.name, value });
+            return Err(FilterError::NotANumber {
+                field: field.name,
+                value,
+            });
         }
         (false, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual) => {
             return Err(FilterError::NoOrder(field.name));
         }
         _ => {}
     }
-    Ok(Condition { field, operator, value, number: number.filter(|_| field.is_number) })
+    Ok(Condition {
+        field,
+        operator,
+        value,
+        number: number.filter(|_| field.is_number),
+    })
 }
 
 impl Filter {
@@ -147,7 +177,9 @@ impl Condition {
     fn holds(&self, record: &Record) -> bool {
         let found = (self.field.of)(record);
         if let (Some(wanted), false) = (self.number, self.operator == Operator::Contains) {
-            let Ok(found) = found.parse::<f64>() else { return false };
+            let Ok(found) = found.parse::<f64>() else {
+                return false;
+            };
             let order = found.total_cmp(&wanted);
             return match self.operator {
                 Operator::Equal => order.is_eq(),
@@ -181,7 +213,9 @@ mod tests {
 
     #[test]
     fn conditions_are_read_with_their_longest_operator() {
-        let filter: Filter = "duration_ms>=10 && verdict != ok and client~127.0".parse().unwrap();
+        let filter: Filter = "duration_ms>=10 && verdict != ok and client~127.0"
+            .parse()
+            .unwrap();
         let operators: Vec<_> = filter.0.iter().map(|c| (c.operator, c.value.as_str())).collect();
         assert_eq!(
             operators,

@@ -1,7 +1,9 @@
 //! From a connection's packets and bytes to the dictionary's verdict.
 
 use crate::engine::Live;
-use crate::record::{Ending, Gap, Heartbeats, Http, Identity, Record, Rst, Sides, StagesMs, WsClose, ms};
+use crate::record::{
+    Ending, Gap, Heartbeats, Http, Identity, Record, Rst, Sides, StagesMs, Tls, WsClose, ms,
+};
 use crate::stream::beats::{Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
@@ -52,8 +54,16 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     let dialect = session.dialect();
     let is_lost = session.is_lost();
     let opcodes = session.opcodes().unwrap_or_default();
+    let tls = session.tls_info().map(|info| Tls {
+        version: info.version.map(|version| version.to_string()),
+        server_name: info.server_name.clone(),
+        alpn: info.alpn_selected.clone(),
+        cipher_suite: info.cipher_suite.map(|suite| suite.to_string()),
+        resumed: info.resumed == Some(true),
+        decrypted: info.is_decrypted(),
+    });
     let facts = &mut session.facts;
-    let end = connection.end();
+    let end = end_of(&connection, facts);
     if dialect == Dialect::Websocket && (facts.upgraded_ns.is_some() || facts.began_in_the_middle) {
         // Nothing to log in to: a WebSocket is ready when it is one.
         facts.ready(facts.upgraded_ns.unwrap_or(connection.first_ns));
@@ -96,6 +106,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         },
         ending: ending(&connection, facts, &end),
         heartbeats: heartbeats(&connection, facts),
+        tls,
         http: facts.http.as_ref().map(|http| Http {
             method: http.method.clone(),
             path: http.path.clone(),
@@ -127,6 +138,28 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         ended_ns,
         notes: session.notes.take(),
     }
+}
+
+/// The first close_notify ends a TLS session as a FIN does; TLS that ends before its handshake has failed.
+fn end_of(connection: &Connection, facts: &mut Facts) -> End {
+    let mut end = connection.end();
+    if let Some((at_ns, frame, by)) = facts.close_notify
+        && at_ns <= end.at_ns
+    {
+        end = End {
+            kind: EndingKind::Fin,
+            by,
+            at_ns,
+            frame: Some(frame),
+            reset: None,
+        };
+    }
+    let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn;
+    if is_unfinished && end.kind != EndingKind::Open {
+        let what = format!("ended by the {} before the TLS handshake was done", end.by.name());
+        facts.tls_failure.get_or_insert(what);
+    }
+    end
 }
 
 fn both<T>(connection: &Connection, of: impl Fn(&crate::tcp::Half) -> T) -> Sides<T> {
@@ -455,6 +488,11 @@ fn words(
                 "the refusal took {held} ms: the gateway's own penalty, not the network"
             ));
         }
+    }
+    if let Some(why) = &facts.no_keys {
+        lines.push(format!(
+            "TLS is not decrypted ({why}): close codes and heartbeats are unseen; give --keylog"
+        ));
     }
     if facts.began_in_the_middle {
         lines.push("the capture begins after the upgrade".to_owned());

@@ -56,6 +56,8 @@ pub struct Record {
     pub ending: Ending,
     /// Heartbeats.
     pub heartbeats: Heartbeats,
+    /// TLS.
+    pub tls: Option<Tls>,
     /// The upgrade.
     pub http: Option<Http>,
     /// Who the session is, without its secrets.
@@ -151,6 +153,23 @@ pub struct Gap {
     pub side: Side,
     /// Why.
     pub cause: &'static str,
+}
+
+/// TLS around a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// `TLS 1.3` …
+    pub version: Option<String>,
+    /// Server name asked for.
+    pub server_name: Option<String>,
+    /// ALPN chosen, where it is visible.
+    pub alpn: Option<String>,
+    /// Cipher suite.
+    pub cipher_suite: Option<String>,
+    /// An earlier session was resumed.
+    pub resumed: bool,
+    /// Keys were found.
+    pub decrypted: bool,
 }
 
 /// The upgrade.

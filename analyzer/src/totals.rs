@@ -181,7 +181,12 @@ impl Totals {
             ..Report::default()
         };
         report.sessions.started = self.summary.sessions;
-        report.sessions.ready = self.summary.by_stage.get(Stage::Ready.name()).copied().unwrap_or(0);
+        report.sessions.ready = self
+            .summary
+            .by_stage
+            .get(Stage::Ready.name())
+            .copied()
+            .unwrap_or(0);
         report.sessions.completed = self.summary.by_verdict.get("ok").copied().unwrap_or(0);
         report.sessions.failed = self.errors;
         let named = self.summary.by_verdict.iter();
@@ -224,10 +229,16 @@ fn cause(verdict: Verdict, slot: &Slot) -> &'static str {
             "the gateway process died: no close frames, all at one instant"
         }
         Verdict::HeartbeatMiss => "the network was cut, or the gateway's event loop stood still",
-        Verdict::InjectedReset => "a middlebox reset the connections: a failover, a flushed state table or a policy",
-        Verdict::ConnTimeout | Verdict::ConnRefused => "the gateway was not listening, or could not be reached",
+        Verdict::InjectedReset => {
+            "a middlebox reset the connections: a failover, a flushed state table or a policy"
+        }
+        Verdict::ConnTimeout | Verdict::ConnRefused => {
+            "the gateway was not listening, or could not be reached"
+        }
         Verdict::ServerOverloaded => "more connections at once than the gateway takes before authentication",
-        Verdict::HandshakeTimeout => "the gateway's event loop was busy, or clients went quiet before connect",
+        Verdict::HandshakeTimeout => {
+            "the gateway's event loop was busy, or clients went quiet before connect"
+        }
         Verdict::AuthFailed => "credentials changed on one side only",
         Verdict::SessionRevoked => "the shared token was rotated in the configuration",
         _ => "one cause for all of them: see the evidence of any",

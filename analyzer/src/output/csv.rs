@@ -75,7 +75,10 @@ impl Csv {
             r.bytes.server.to_string(),
             r.retransmissions.client.to_string(),
             r.retransmissions.server.to_string(),
-            r.heartbeats.period_ms.map(|ms| ms.to_string()).unwrap_or_default(),
+            r.heartbeats
+                .period_ms
+                .map(|ms| ms.to_string())
+                .unwrap_or_default(),
             r.heartbeats.gaps.len().to_string(),
             r.identity.role.clone().unwrap_or_default(),
             r.evidence.join(" | "),

@@ -31,13 +31,22 @@ impl Json {
 
     /// Adds a connection.
     pub fn connection(&mut self, record: &Record) -> Result<(), WriteError> {
-        let comma = if std::mem::take(&mut self.is_first) { "\n" } else { ",\n" };
+        let comma = if std::mem::take(&mut self.is_first) {
+            "\n"
+        } else {
+            ",\n"
+        };
         self.out.write(comma.as_bytes())?;
         self.out.write(&line(record))
     }
 
     /// Ends it with everything that is known only now; `more` are further members of the object.
-    pub fn finish(mut self, capture: &Value, summary: &Summary, more: &[(&str, Value)]) -> Result<(), WriteError> {
+    pub fn finish(
+        mut self,
+        capture: &Value,
+        summary: &Summary,
+        more: &[(&str, Value)],
+    ) -> Result<(), WriteError> {
         let mut tail = format!(
             "\n],\n\"capture\": {},\n\"summary\": {}",
             pretty(capture),
@@ -64,7 +73,11 @@ fn pretty(value: &impl Serialize) -> String {
 
 /// The result's `capture`.
 pub fn capture(summary: &CaptureSummary, evicted: u64) -> Value {
-    let warnings: Vec<_> = summary.warnings.iter().map(|warning| summary.describe(warning)).collect();
+    let warnings: Vec<_> = summary
+        .warnings
+        .iter()
+        .map(|warning| summary.describe(warning))
+        .collect();
     json!({
         "files": summary.files,
         "packets": summary.packets,

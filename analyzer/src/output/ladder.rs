@@ -13,10 +13,18 @@ const MAX_LINES: usize = 400;
 pub fn render(judged: &Judged, paint: Paint) -> String {
     let record = &judged.record;
     let mut out = String::new();
-    let title = format!("#{} {} → {}, {}", record.id, record.client, record.server, record.dialect);
+    let title = format!(
+        "#{} {} → {}, {}",
+        record.id, record.client, record.server, record.dialect
+    );
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{}", paint.paint(Role::Heading, &title));
-    let _ = writeln!(out, "{}  {}", record.start, record.verdict.unwrap_or("no session"));
+    let _ = writeln!(
+        out,
+        "{}  {}",
+        record.start,
+        record.verdict.unwrap_or("no session")
+    );
     for line in &record.evidence {
         let _ = writeln!(out, "  {line}");
     }

@@ -56,23 +56,50 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
     )?;
     if let (Some(first), Some(last)) = (capture.first_ns, capture.last_ns) {
         let length = Duration::from_nanos(last.saturating_sub(first));
-        write!(out, ", {} from {}", show_duration(length), crate::judge::rfc3339(first))?;
+        write!(
+            out,
+            ", {} from {}",
+            show_duration(length),
+            crate::judge::rfc3339(first)
+        )?;
     }
     let s = &totals.summary;
-    let dialects: Vec<_> = s.by_dialect.iter().map(|(name, n)| format!("{} {name}", show_count(*n))).collect();
+    let dialects: Vec<_> = s
+        .by_dialect
+        .iter()
+        .map(|(name, n)| format!("{} {name}", show_count(*n)))
+        .collect();
     writeln!(out)?;
-    let list = if dialects.is_empty() { String::new() } else { format!(": {}", dialects.join(", ")) };
+    let list = if dialects.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", dialects.join(", "))
+    };
     writeln!(out, "contains  {} connections{list}", show_count(s.connections))?;
     let rate = format!("{:>6} %", s.error_rate_pct);
-    let role = if s.error_rate_pct > 0.0 { Role::Bad } else { Role::Good };
+    let role = if s.error_rate_pct > 0.0 {
+        Role::Bad
+    } else {
+        Role::Good
+    };
     writeln!(
         out,
         "errors  {}   {} of {} sessions",
         paint.paint(role, &rate),
-        show_count(s.by_verdict.iter().filter(|(name, _)| is_bad(name)).map(|(_, n)| n).sum()),
+        show_count(
+            s.by_verdict
+                .iter()
+                .filter(|(name, _)| is_bad(name))
+                .map(|(_, n)| n)
+                .sum()
+        ),
         show_count(s.sessions)
     )?;
-    let resets: Vec<_> = s.by_rst_class.iter().map(|(class, n)| format!("{n} {class}")).collect();
+    let resets: Vec<_> = s
+        .by_rst_class
+        .iter()
+        .map(|(class, n)| format!("{n} {class}"))
+        .collect();
     if !resets.is_empty() {
         writeln!(out, "resets    {}", resets.join(", "))?;
     }
@@ -119,7 +146,9 @@ fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     let mut ranked: Vec<_> = s.by_verdict.iter().collect();
     ranked.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), **name));
     for (name, count) in ranked {
-        let Some(verdict) = Verdict::from_name(name) else { continue };
+        let Some(verdict) = Verdict::from_name(name) else {
+            continue;
+        };
         let share = *count as f64 * 100.0 / s.sessions.max(1) as f64;
         let role = if is_error(verdict) { Role::Bad } else { Role::Good };
         let by = match ender(totals.enders.get(name)) {
@@ -138,7 +167,11 @@ fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
             writeln!(out, "                     fix  {}", entry.fix_line)?;
         }
     }
-    let codes: Vec<_> = s.by_close_code.iter().map(|(code, n)| format!("{code} × {}", show_count(*n))).collect();
+    let codes: Vec<_> = s
+        .by_close_code
+        .iter()
+        .map(|(code, n)| format!("{code} × {}", show_count(*n)))
+        .collect();
     if !codes.is_empty() {
         writeln!(out, "  close codes: {}", codes.join(", "))?;
     }
@@ -155,7 +188,9 @@ fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     if bad.is_empty() {
         return Ok(());
     }
-    bad.sort_by_key(|record| std::cmp::Reverse(totals.summary.by_verdict.get(record.verdict.unwrap_or_default())));
+    bad.sort_by_key(|record| {
+        std::cmp::Reverse(totals.summary.by_verdict.get(record.verdict.unwrap_or_default()))
+    });
     heading(out, paint, "Worth a look")?;
     for record in bad.into_iter().take(WORTH_A_LOOK) {
         let title = format!(
@@ -202,7 +237,10 @@ fn limits(out: &mut String, capture: &CaptureSummary, evicted: u64, paint: Paint
     }
     let more = capture.warnings.len().saturating_sub(WARNINGS) as u64 + capture.warnings_not_kept();
     if more > 0 {
-        lines.push(format!("… and {} warnings more (--json has them)", show_count(more)));
+        lines.push(format!(
+            "… and {} warnings more (--json has them)",
+            show_count(more)
+        ));
     }
     if lines.is_empty() {
         return Ok(());
@@ -220,8 +258,18 @@ fn held(out: &mut String, thresholds: &[ThresholdResult], paint: Paint) -> Writt
     }
     heading(out, paint, "Thresholds")?;
     for threshold in thresholds {
-        let (sign, role) = if threshold.passed { ("✓", Role::Good) } else { ("✗", Role::Bad) };
-        writeln!(out, "  {} {:<28} {}", paint.paint(role, sign), threshold.expr, threshold.says)?;
+        let (sign, role) = if threshold.passed {
+            ("✓", Role::Good)
+        } else {
+            ("✗", Role::Bad)
+        };
+        writeln!(
+            out,
+            "  {} {:<28} {}",
+            paint.paint(role, sign),
+            threshold.expr,
+            threshold.says
+        )?;
     }
     Ok(())
 }
@@ -236,7 +284,11 @@ fn next(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
     let Some(record) = worst else { return Ok(()) };
     heading(out, paint, "Next")?;
     let file = capture.files.first().map_or("FILE", String::as_str);
-    writeln!(out, "  clw-analyze {file} --conn {}   its packets in order", record.id)?;
+    writeln!(
+        out,
+        "  clw-analyze {file} --conn {}   its packets in order",
+        record.id
+    )?;
     writeln!(
         out,
         "  clw-bench explain {}   symptoms, causes, evidence, fixes",

@@ -99,6 +99,12 @@ pub struct Facts {
     pub beats: Beats,
     /// TLS: what failed, in words.
     pub tls_failure: Option<String>,
+    /// TLS: its handshake was done.
+    pub tls_done: bool,
+    /// TLS: the first close_notify: when, in which frame, whose.
+    pub close_notify: Option<(u64, u64, Side)>,
+    /// TLS: why nothing is decrypted.
+    pub no_keys: Option<String>,
     /// The capture begins after the upgrade.
     pub began_in_the_middle: bool,
     /// Bytes that were missing where they mattered.
@@ -129,6 +135,9 @@ impl Facts {
             helper: false,
             beats: Beats::new(heartbeat_factor),
             tls_failure: None,
+            tls_done: false,
+            close_notify: None,
+            no_keys: None,
             began_in_the_middle: false,
             lost_framing: false,
             pending: Vec::new(),

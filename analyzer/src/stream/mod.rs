@@ -12,5 +12,4 @@ mod sniff;
 mod upgrade;
 
 pub use facts::Facts;
-pub use frames::Scratch;
-pub use session::{Moment, Session};
+pub use session::{Moment, Session, Shared};

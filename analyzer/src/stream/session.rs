@@ -7,6 +7,8 @@ use super::sniff::{Beginning, beginning};
 use super::upgrade::{self, Head};
 use super::{Facts, clawchat, clw, openclaw};
 use crate::tcp::Way;
+use crate::tls::{KeyLog, TlsEvent, TlsInfo, TlsSession};
+use clw_core::verdict::Side;
 use clw_core::{Dialect, Stage};
 
 /// Bytes that wait for the other side's answer to the upgrade.
@@ -38,6 +40,15 @@ pub struct Note {
     pub text: String,
 }
 
+/// What all connections share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// TLS secrets.
+    pub keys: KeyLog,
+    scratch: Scratch,
+    events: Vec<TlsEvent>,
+}
+
 /// What is spoken on a connection, as far as it has been read.
 #[derive(Debug)]
 pub struct Session {
@@ -46,6 +57,8 @@ pub struct Session {
     /// The dialect was given by the user.
     forced: Option<Dialect>,
     has_syn: bool,
+    /// TLS around everything else.
+    tls: Option<Box<TlsSession>>,
     mode: Mode,
     /// Which sides speak is the other way round than thought.
     pub is_reversed: bool,
@@ -61,8 +74,6 @@ enum Mode {
     Http(Box<Heads>),
     /// Frames are read, by way.
     WebSocket(Box<[Frames; 2]>),
-    /// Encrypted.
-    Tls,
     /// Not of interest.
     Opaque,
 }
@@ -81,6 +92,7 @@ impl Session {
             facts: Facts::new(heartbeat_factor),
             forced,
             has_syn,
+            tls: None,
             mode: Mode::Sniff(Default::default()),
             is_reversed: false,
             notes: with_notes.then(Vec::new),
@@ -88,17 +100,121 @@ impl Session {
     }
 
     /// The next bytes of `way`.
-    pub fn bytes(&mut self, way: Way, moment: Moment, bytes: &[u8], scratch: &mut Scratch) {
-        match &mut self.mode {
-            Mode::Sniff(_) => self.sniff(way, moment, bytes, scratch),
-            Mode::Http(_) => self.http(way, moment, bytes, scratch),
-            Mode::WebSocket(_) => self.frames(way, moment, Ok(bytes), scratch),
-            Mode::Tls | Mode::Opaque => {}
+    pub fn bytes(&mut self, way: Way, moment: Moment, bytes: &[u8], shared: &mut Shared) {
+        if self.tls.is_some() {
+            self.encrypted(moment, shared, |tls, keys, events| {
+                tls.feed(way.sender(), bytes, keys, events)
+            });
+            return;
+        }
+        self.plain(way, moment, bytes, &mut shared.scratch);
+        // What was sniffed begins the TLS stream.
+        if self.tls.is_some()
+            && let Mode::Sniff(sniffed) = &mut self.mode
+        {
+            let held = std::mem::take(sniffed);
+            for (way, bytes) in [
+                (way, &held[way as usize]),
+                (way.back(), &held[way.back() as usize]),
+            ] {
+                if !bytes.is_empty() {
+                    self.encrypted(moment, shared, |tls, keys, events| {
+                        tls.feed(way.sender(), bytes, keys, events)
+                    });
+                }
+            }
         }
     }
 
     /// So many bytes of `way` were not captured.
-    pub fn missing(&mut self, way: Way, moment: Moment, bytes: u32, scratch: &mut Scratch) {
+    pub fn missing(&mut self, way: Way, moment: Moment, bytes: u32, shared: &mut Shared) {
+        if self.tls.is_some() {
+            self.encrypted(moment, shared, |tls, keys, events| {
+                tls.gap(way.sender(), Some(u64::from(bytes)), keys, events);
+            });
+        } else {
+            self.plain_missing(way, moment, bytes, &mut shared.scratch);
+        }
+    }
+
+    /// The connection is over: what TLS held back is read.
+    pub fn finish(&mut self, moment: Moment, shared: &mut Shared) {
+        if self.tls.is_some() {
+            self.encrypted(moment, shared, |tls, keys, events| tls.end(keys, events));
+        }
+    }
+
+    /// What TLS told of itself, where it is spoken.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref().map(TlsSession::info)
+    }
+
+    /// Takes a step of TLS and reads what it opens.
+    fn encrypted(
+        &mut self,
+        moment: Moment,
+        shared: &mut Shared,
+        step: impl FnOnce(&mut TlsSession, &KeyLog, &mut Vec<TlsEvent>),
+    ) {
+        let mut events = std::mem::take(&mut shared.events);
+        if let Some(tls) = &mut self.tls {
+            step(tls, &shared.keys, &mut events);
+        }
+        for event in events.drain(..) {
+            match event {
+                TlsEvent::Data { side, bytes } => {
+                    self.plain(way_of(side), moment, &bytes, &mut shared.scratch)
+                }
+                TlsEvent::DataLost { side, bytes } => {
+                    let bytes = bytes
+                        .and_then(|bytes| u32::try_from(bytes).ok())
+                        .unwrap_or(u32::MAX);
+                    self.plain_missing(way_of(side), moment, bytes, &mut shared.scratch);
+                }
+                other => self.tls_event(moment, &other),
+            }
+        }
+        shared.events = events;
+    }
+
+    fn tls_event(&mut self, moment: Moment, event: &TlsEvent) {
+        let facts = &mut self.facts;
+        match event {
+            TlsEvent::HandshakeDone => facts.tls_done = true,
+            TlsEvent::Alert { side, alert } => {
+                let what = format!("alert {alert} of the {}", side.name());
+                self.note(way_of(*side), moment, || format!("TLS {what}"));
+                if !self.facts.tls_done {
+                    self.facts.tls_failure.get_or_insert(what);
+                }
+            }
+            TlsEvent::CloseNotify { side } => {
+                facts
+                    .close_notify
+                    .get_or_insert((moment.at_ns, moment.frame, *side));
+                self.note(way_of(*side), moment, || "TLS close_notify".to_owned());
+            }
+            TlsEvent::NotTls { side } => {
+                let what = format!("the {}'s first bytes are no TLS", side.name());
+                facts.tls_failure.get_or_insert(what);
+            }
+            TlsEvent::NoKeys(why) => facts.no_keys = Some(why.to_string()),
+            TlsEvent::ClientHello => self.note(Way::Up, moment, || "TLS ClientHello".to_owned()),
+            TlsEvent::ServerHello => self.note(Way::Down, moment, || "TLS ServerHello".to_owned()),
+            _ => {}
+        }
+    }
+
+    fn plain(&mut self, way: Way, moment: Moment, bytes: &[u8], scratch: &mut Scratch) {
+        match &mut self.mode {
+            Mode::Sniff(_) => self.sniff(way, moment, bytes, scratch),
+            Mode::Http(_) => self.http(way, moment, bytes, scratch),
+            Mode::WebSocket(_) => self.frames(way, moment, Ok(bytes), scratch),
+            Mode::Opaque => {}
+        }
+    }
+
+    fn plain_missing(&mut self, way: Way, moment: Moment, bytes: u32, scratch: &mut Scratch) {
         match &mut self.mode {
             // What follows may still be recognised, as in a capture that begins in the middle.
             Mode::Sniff(sniffed) => {
@@ -111,7 +227,7 @@ impl Session {
                 self.mode = Mode::Sniff(Default::default());
             }
             Mode::WebSocket(_) => self.frames(way, moment, Err(bytes), scratch),
-            Mode::Tls | Mode::Opaque => {}
+            Mode::Opaque => {}
         }
     }
 
@@ -158,11 +274,12 @@ impl Session {
                 self.mode = Mode::Http(Box::default());
                 self.http(way, moment, &held, scratch);
             }
-            Beginning::Tls => {
+            Beginning::Tls if self.tls.is_none() => {
                 self.facts.dialect = Dialect::Tls;
                 self.facts.reach(Stage::Tls);
-                self.mode = Mode::Tls;
+                self.tls = Some(Box::default());
             }
+            Beginning::Tls => self.mode = Mode::Opaque,
             Beginning::Frames { is_client } => {
                 let way_of_frames = if is_client { Way::Up } else { Way::Down };
                 self.is_reversed = way_of_frames != way;
@@ -179,7 +296,6 @@ impl Session {
             // In the middle of a stream, the next packet may begin with a frame.
             Beginning::Other if may_be_frames => held.clear(),
             Beginning::Short | Beginning::Other => {
-                self.facts.dialect = Dialect::Unknown;
                 self.mode = Mode::Opaque;
             }
         }
@@ -305,6 +421,13 @@ impl Session {
                 text: text(),
             });
         }
+    }
+}
+
+const fn way_of(side: Side) -> Way {
+    match side {
+        Side::Server => Way::Down,
+        _ => Way::Up,
     }
 }
 
