@@ -9,7 +9,9 @@ use clw_analyzer::source::{Capture, Item};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut capture) = Capture::from_reader("fuzz", Cursor::new(bytes.to_vec())) else { return };
+    let Ok(mut capture) = Capture::from_reader("fuzz", Cursor::new(bytes.to_vec())) else {
+        return;
+    };
     let mut decoder = Decoder::new(FragmentLimits::default());
     let mut number = 0;
     while let Ok(Some(item)) = capture.next() {
@@ -21,7 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let summary = capture.summary();
-    let is_packed = bytes.starts_with(&[0x1f, 0x8b]) || matches!(bytes, [_, 0xb5, 0x2f, 0xfd, ..] | [_, 0x2a, 0x4d, 0x18, ..]);
+    let is_packed = bytes.starts_with(&[0x1f, 0x8b])
+        || matches!(bytes, [_, 0xb5, 0x2f, 0xfd, ..] | [_, 0x2a, 0x4d, 0x18, ..]);
     assert!(is_packed || summary.bytes <= bytes.len() as u64);
     for warning in &summary.warnings {
         assert!(is_packed || warning.offset <= bytes.len() as u64);

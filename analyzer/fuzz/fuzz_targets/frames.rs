@@ -21,7 +21,10 @@ const LINKS: [LinkType; 8] = [
 
 fuzz_target!(|bytes: &[u8]| {
     let [link, size, bytes @ ..] = bytes else { return };
-    let mut decoder = Decoder::new(FragmentLimits { memory_bytes: 4096, wait_ns: 1_000 });
+    let mut decoder = Decoder::new(FragmentLimits {
+        memory_bytes: 4096,
+        wait_ns: 1_000,
+    });
     for (data, number) in bytes.chunks(usize::from(*size).max(1)).zip(1_u64..) {
         let frame = Frame {
             number,

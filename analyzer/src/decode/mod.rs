@@ -18,6 +18,10 @@ use crate::source::Frame;
 use fragments::Fragments;
 use ip::Packet;
 
+/// Longest frame that segmentation offload hands over (Linux: 512 KiB), with room to spare. Beyond it a frame's length on
+/// the wire is not believed.
+const OFFLOADED_MAX: usize = 1 << 20;
+
 /// What a frame holds.
 #[derive(Clone, Debug)]
 pub enum Decoded<'a> {
@@ -62,7 +66,10 @@ impl Decoder {
             Err(reason) => return Decoded::Other(reason),
         };
         let header_len = frame.data.len() - network.bytes.len();
-        let wire_len = (frame.original_len as usize).max(frame.data.len()) - header_len;
+        let wire_len = (frame.original_len as usize)
+            .min(OFFLOADED_MAX)
+            .max(frame.data.len())
+            - header_len;
         let packet = match ip::packet(network.bytes, wire_len) {
             Ok(packet) => packet,
             Err(reason) => return Decoded::Other(reason),

@@ -11,7 +11,7 @@ use std::{collections::VecDeque, fs};
 
 use super::error::SourceError;
 use super::file::{CaptureFile, Record, name_of};
-use super::inputs;
+use super::inputs::{self, Inputs};
 use super::link_type::LinkType;
 use super::summary::CaptureSummary;
 
@@ -98,12 +98,16 @@ impl Capture {
     /// # Errors
     /// Whatever is named must exist and be a capture; the error names the file and says what is there instead.
     pub fn open(inputs: &[PathBuf]) -> Result<Self, SourceError> {
-        let paths = inputs::expand(inputs)?;
+        let Inputs {
+            files: paths,
+            passed_over,
+        } = inputs::expand(inputs)?;
         let mut capture = Self::empty(if paths.len() == 1 {
             ROOM_ALONE
         } else {
             ROOM_AMONG_MANY
         });
+        capture.summary.files_passed_over = passed_over;
         capture.summary.bytes_total = paths.iter().map(|path| size_of(path)).sum();
         capture.summary.files = paths.iter().map(|path| name_of(path)).collect();
         if let [path] = paths.as_slice() {

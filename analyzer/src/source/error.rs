@@ -58,7 +58,7 @@ pub enum SourceError {
         /// Folder as it was named.
         name: String,
         /// Number of files that were looked at.
-        files: usize,
+        files: u64,
     },
     /// More captures cover the same moment than are opened at once.
     #[error(

@@ -15,6 +15,8 @@ const INTERFACES_MAX: usize = 65_536;
 pub struct CaptureSummary {
     /// Inputs, as they were named, in the order given (a folder's captures by name). [`super::Frame::file`] indexes it.
     pub files: Vec<String>,
+    /// Files in the folders given that are no captures.
+    pub files_passed_over: u64,
     /// Frames handed out.
     pub packets: u64,
     /// Bytes of these frames, as captured.

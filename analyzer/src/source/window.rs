@@ -57,7 +57,8 @@ impl Window {
             self.end -= self.start;
             self.start = 0;
         }
-        if count > self.buffer.len() {
+        // Half the room is left to move in, or a large wish repeated byte by byte would move everything each time.
+        if count + self.room / 2 > self.buffer.len() {
             self.buffer.resize(count + self.room, 0);
         }
         while self.end - self.start < count && !self.ended {
@@ -112,5 +113,62 @@ impl Window {
     pub(super) fn into_reader(self) -> Box<dyn Read + Send> {
         let rest = self.bytes().to_vec();
         Box::new(io::Cursor::new(rest).chain(self.reader))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(length: u8, room: usize) -> Window {
+        Window::new(Box::new(io::Cursor::new((0..length).collect::<Vec<u8>>())), room)
+    }
+
+    #[test]
+    fn bytes_come_in_order_whatever_is_asked_for() {
+        let mut window = window(200, 16);
+        for (wish, step) in [(1, 1), (40, 3), (5, 5), (100, 20), (16, 16), (155, 0)] {
+            let offset = window.offset();
+            let bytes = window.want(wish);
+            assert!(bytes.len() >= wish);
+            assert_eq!(u64::from(bytes[0]), offset);
+            window.consume(step);
+        }
+        assert_eq!(
+            window.want(1000).len(),
+            155,
+            "the end of the stream is no failure"
+        );
+        assert!(window.take_failure().is_none());
+    }
+
+    #[test]
+    fn skipping_goes_no_further_than_the_end() {
+        let mut window = window(100, 8);
+        assert_eq!(window.skip(60), 60);
+        assert_eq!((window.offset(), window.want(1)[0]), (60, 60));
+        assert_eq!(window.skip(60), 40);
+        assert_eq!(window.offset(), 100);
+    }
+
+    #[test]
+    fn a_large_wish_leaves_room_to_move_in() {
+        let mut window = window(200, 32);
+        window.want(31);
+        assert!(window.buffer.len() >= 31 + 16);
+    }
+
+    #[test]
+    fn what_ends_the_stream_early_is_told_once_and_the_bytes_before_are_there() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        let mut window = Window::new(Box::new(io::Cursor::new(b"before").chain(Broken)), 16);
+        assert_eq!(window.want(10), b"before");
+        assert_eq!(window.take_failure().unwrap().to_string(), "the disk is gone");
+        assert!(window.take_failure().is_none());
     }
 }

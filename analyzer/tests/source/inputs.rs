@@ -83,6 +83,7 @@ fn a_folder_gives_its_captures_and_says_when_there_are_none() {
         [(at(1), b"b".to_vec()), (at(2), b"a".to_vec())]
     );
     assert!(seen.summary.files[0].ends_with("a.pcap.zst") && seen.summary.files[1].ends_with("b.pcap"));
+    assert_eq!(seen.summary.files_passed_over, 1);
     assert_eq!(seen.summary.bytes_total, Some(seen.summary.bytes_read));
 }
 
