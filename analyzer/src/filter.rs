@@ -5,10 +5,10 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// Conditions joined by `and` (or `&&`).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter(Vec<Condition>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Condition {
     field: Field,
     operator: Operator,
@@ -38,7 +38,7 @@ const OPERATORS: [(&str, Operator); 7] = [
     (">", Operator::Greater),
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Field {
     name: &'static str,
     is_number: bool,

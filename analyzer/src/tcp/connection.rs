@@ -281,9 +281,7 @@ impl Connection {
         let ack = Seq(segment.ack);
         let other = &mut self.halves[way.back() as usize];
         other.unanswered = 0;
-        if other.acknowledged.is_none_or(|before| before.is_before(ack)) {
-            other.acknowledged = Some(ack);
-        }
+        other.acknowledge(ack);
         other.rtt.acknowledged(ack, segment.at_ns);
     }
 
@@ -295,6 +293,9 @@ impl Connection {
         half.bytes += u64::from(len);
         half.last_ns = at_ns;
         half.habits.learn(segment);
+        if len > 0 || flags.fin() {
+            half.last_wanting_ns = at_ns;
+        }
         let seq = Seq(segment.seq).plus(u32::from(flags.syn()));
         let end = seq.plus(len).plus(u32::from(flags.fin()));
         let is_probe = len <= 1

@@ -39,8 +39,12 @@ pub struct Half {
     pub missing_bytes: u64,
     /// When it last sent anything.
     pub last_ns: u64,
-    /// When it last sent payload.
+    /// When it last sent payload for the first time.
     pub last_data_ns: u64,
+    /// When it last sent anything that wants an answer: payload or FIN, retransmissions included.
+    pub last_wanting_ns: u64,
+    /// The last few acknowledgement numbers that the other side sent it.
+    pub recent_acks: [Option<Seq>; 4],
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
     window_is_zero: bool,
@@ -70,6 +74,17 @@ impl Half {
             (Some(sent), Some(acknowledged)) => acknowledged.is_before(sent),
             (Some(_), None) => self.bytes > 0,
             _ => false,
+        }
+    }
+
+    /// Notes an acknowledgement number of the other side.
+    pub fn acknowledge(&mut self, ack: Seq) {
+        if self.recent_acks[0] != Some(ack) {
+            self.recent_acks.rotate_right(1);
+            self.recent_acks[0] = Some(ack);
+        }
+        if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
+            self.acknowledged = Some(ack);
         }
     }
 
