@@ -142,21 +142,20 @@ impl Engine {
         self.now_ns = self.now_ns.max(segment.at_ns);
         self.let_go(done);
         let key = Key::of(segment);
-        let is_succeeded = |live: &Box<Live>| live.connection.is_succeeded_by(segment);
-        if self.open.get(&key).is_some_and(is_succeeded) {
-            self.finish(key, done);
+        // Most packets belong to a connection that is known: one look must do for them.
+        if segment.flags.syn() {
+            let is_succeeded = |live: &Box<Live>| live.connection.is_succeeded_by(segment);
+            if self.open.get(&key).is_some_and(is_succeeded) {
+                self.finish(key, done);
+            }
         }
-        if !self.open.contains_key(&key) {
+        if let Some(live) = self.open.get_mut(&key) {
+            live.is_active = true;
+            if follow(live, segment, &self.options, &mut self.shared) {
+                self.lingering.push_back((self.now_ns + LINGER_NS, key, live.id));
+            }
+        } else {
             self.begin(key, segment, done);
-        }
-        let Some(live) = self.open.get_mut(&key) else {
-            return;
-        };
-        live.is_active = true;
-        follow(live, segment, &self.options, &mut self.shared);
-        if !live.lingers && live.connection.is_over() {
-            live.lingers = true;
-            self.lingering.push_back((self.now_ns + LINGER_NS, key, live.id));
         }
     }
 
@@ -176,16 +175,17 @@ impl Engine {
         let id = self.next_id;
         self.next_id += 1;
         self.arrivals.push_back((key, id));
-        self.open.insert(
-            key,
-            Box::new(Live {
-                id,
-                connection: Connection::new(segment),
-                session: None,
-                lingers: false,
-                is_active: false,
-            }),
-        );
+        let mut live = Box::new(Live {
+            id,
+            connection: Connection::new(segment),
+            session: None,
+            lingers: false,
+            is_active: false,
+        });
+        if follow(&mut live, segment, &self.options, &mut self.shared) {
+            self.lingering.push_back((self.now_ns + LINGER_NS, key, id));
+        }
+        self.open.insert(key, live);
     }
 
     /// Gives up the oldest connection that has been idle since it was last looked at.
@@ -244,11 +244,13 @@ impl Engine {
     }
 }
 
-fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) {
+/// Hands a packet to its connection; returns whether that is over now.
+fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
     let Live {
         id,
         connection,
         session,
+        lingers,
         ..
     } = live;
     let way = if segment.source == connection.client {
@@ -291,6 +293,9 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mu
             transport_notes(session, connection, segment, way, moment, before);
         }
     }
+    let is_over = !*lingers && connection.is_over();
+    *lingers |= is_over;
+    is_over
 }
 
 /// What the packets themselves add to a timeline.

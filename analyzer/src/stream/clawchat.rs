@@ -2,6 +2,7 @@
 
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
+use super::words::Words;
 use crate::tcp::Way;
 use clw_core::Stage;
 use clw_core::verdict::{Refusal, RefusalClass};
@@ -26,11 +27,13 @@ pub fn recognises(text: &str) -> bool {
     serde_json::from_str::<Envelope<'_>>(text).is_ok_and(|e| e.version == "2" && e.payload.is_some())
 }
 
-/// Reads a text of `way`. Returns what it was, for a timeline.
-pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> Option<String> {
-    let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
+/// Reads a text of `way`.
+pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, words: &mut Words) {
+    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
+        return;
+    };
     let id = envelope.trace_id.as_ref();
-    let mut words = shorten(&envelope.event);
+    words.say(|| shorten(&envelope.event));
     match (way, envelope.event.as_ref()) {
         (Way::Down, "connect.challenge") => {
             facts.reach(Stage::Challenge);
@@ -43,7 +46,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
         (Way::Down, "hello-ok") => facts.ready(at_ns),
         (Way::Down, "hello-fail") => {
             let reason = reason_of(envelope.payload);
-            words = format!("hello-fail {reason:?}");
+            words.say(|| format!("hello-fail {reason:?}"));
             facts.refusal.get_or_insert_with(|| Refusal {
                 class: class_of(&reason),
                 code: reason.clone(),
@@ -71,7 +74,6 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
     if facts.began_in_the_middle && !opens {
         facts.ready(at_ns);
     }
-    Some(words)
 }
 
 fn connect(facts: &mut Facts, payload: Option<&RawValue>) {

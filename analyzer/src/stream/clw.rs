@@ -2,6 +2,7 @@
 
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
+use super::words::Words;
 use crate::tcp::Way;
 use clw_core::Stage;
 use clw_core::clw::{
@@ -17,13 +18,13 @@ pub fn recognises(way: Way, message: &[u8]) -> bool {
         .is_some_and(|(opcode, is_object)| opcode.sender() == way.sender() && is_object)
 }
 
-/// Reads a message of `way`. Returns what it was, for a timeline.
-pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8]) -> Option<String> {
+/// Reads a message of `way`.
+pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8], words: &mut Words) {
     let frame = match Frame::read(message) {
         Ok(frame) => frame,
         Err(error) => {
             facts.broken(way.sender(), &error.to_string());
-            return None;
+            return;
         }
     };
     let Ok(opcode) = frame.known_opcode() else {
@@ -33,7 +34,8 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
                 &format!("unknown opcode 0x{:X} before AUTH_OK", frame.opcode),
             );
         }
-        return Some(format!("opcode 0x{:X}", frame.opcode));
+        words.say(|| format!("opcode 0x{:X}", frame.opcode));
+        return;
     };
     if way == Way::Up && facts.ready_ns.is_none() && frame.no_payload().is_err() {
         facts.broken(
@@ -41,7 +43,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
             &format!("the payload of {opcode} is no JSON object"),
         );
     }
-    let mut words = opcode.name().to_owned();
+    words.say(|| opcode.name().to_owned());
     match opcode {
         Opcode::AuthHello => {
             facts.reach(Stage::Auth);
@@ -83,7 +85,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
         }
         Opcode::AuthError => {
             if let Ok(error) = frame.payload::<AuthError<'_>>() {
-                words = format!("AUTH_ERROR {}", shorten(&error.code));
+                words.say(|| format!("AUTH_ERROR {}", shorten(&error.code)));
                 if facts.ready_ns.is_none() {
                     facts.refusal.get_or_insert_with(|| Refusal {
                         class: refusal_class(&error.code),
@@ -100,7 +102,6 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
     if facts.began_in_the_middle && !matches!(opcode, Opcode::AuthHello | Opcode::AuthError) {
         facts.ready(at_ns);
     }
-    Some(words)
 }
 
 fn expires(facts: &mut Facts, at_ns: u64, ttl_s: u64) {

@@ -10,6 +10,7 @@ mod openclaw;
 pub mod session;
 mod sniff;
 mod upgrade;
+mod words;
 
 pub use facts::Facts;
 pub use session::{Moment, Session, Shared};

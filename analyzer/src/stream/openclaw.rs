@@ -2,6 +2,7 @@
 
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
+use super::words::Words;
 use crate::tcp::Way;
 use clw_core::openclaw::{Frame, HelloOk, refusal_of};
 use clw_core::{Dialect, Stage};
@@ -33,9 +34,11 @@ pub fn recognises(text: &str) -> bool {
     })
 }
 
-/// Reads a text of `way`. Returns what it was, in a few words, for a timeline.
-pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> Option<String> {
-    let frame: Frame<'_> = serde_json::from_str(text).ok()?;
+/// Reads a text of `way`.
+pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, words: &mut Words) {
+    let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
+        return;
+    };
     let id = frame.id.as_deref().unwrap_or_default();
     match (way, frame.kind.as_ref()) {
         (Way::Down, "event") => {
@@ -57,7 +60,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
             if event != "connect.challenge" && facts.began_in_the_middle {
                 facts.ready(at_ns);
             }
-            Some(format!("event {}", shorten(event)))
+            words.say(|| format!("event {}", shorten(event)));
         }
         (Way::Up, "req") => {
             let method = frame.method.as_deref().unwrap_or_default();
@@ -74,25 +77,25 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -
             } else {
                 facts.asked(id);
             }
-            Some(format!("req {}", shorten(method)))
+            words.say(|| format!("req {}", shorten(method)));
         }
-        (Way::Down, "res") => Some(response(facts, at_ns, id, &frame)),
-        _ => None,
+        (Way::Down, "res") => response(facts, at_ns, id, &frame, words),
+        _ => {}
     }
 }
 
-fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>) -> String {
+fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &mut Words) {
     facts.answered(id);
     if facts.ready_ns.is_some() {
-        return format!("res {}", if frame.ok == Some(true) { "ok" } else { "error" });
+        words.say(|| format!("res {}", if frame.ok == Some(true) { "ok" } else { "error" }));
+        return;
     }
     let hello = || serde_json::from_str::<HelloOk>(frame.payload?.get()).ok();
     match (&frame.error, hello()) {
         (Some(error), _) => {
             let refusal = refusal_of(error);
-            let text = format!("res error {}", shorten(&refusal.code));
+            words.say(|| format!("res error {}", shorten(&refusal.code)));
             facts.refusal.get_or_insert(refusal);
-            text
         }
         (None, Some(hello)) if hello.kind == "hello-ok" => {
             facts.beats.announce(hello.policy.tick_interval_ms);
@@ -103,14 +106,14 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>) -> Strin
                 identity.role = Some(shorten(&hello.auth.role));
             }
             facts.ready(at_ns);
-            "res hello-ok".to_owned()
+            words.say(|| "res hello-ok".to_owned());
         }
         _ => {
             // An answer to something else than connect, in a capture that begins in the middle.
             if facts.began_in_the_middle {
                 facts.ready(at_ns);
             }
-            "res ok".to_owned()
+            words.say(|| "res ok".to_owned());
         }
     }
 }

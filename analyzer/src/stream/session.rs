@@ -5,6 +5,7 @@ use super::facts::{Close, shorten};
 use super::frames::{Event, Frames, Scratch};
 use super::sniff::{Beginning, beginning};
 use super::upgrade::{self, Head};
+use super::words::Words;
 use super::{Facts, clawchat, clw, openclaw};
 use crate::tcp::Way;
 use crate::tls::{KeyLog, TlsEvent, TlsInfo, TlsSession};
@@ -395,13 +396,14 @@ impl Session {
         let notes = &mut self.notes;
         let forced = self.forced;
         let mut on = |event: Event<'_>| {
-            let text = said(facts, forced, way, moment, &event);
+            let mut words = Words::new(notes.is_some());
+            said(facts, forced, way, moment, &event, &mut words);
             if let Some(notes) = notes {
                 notes.push(Note {
                     at_ns: moment.at_ns,
                     frame: moment.frame,
                     way,
-                    text,
+                    text: words.into_text(),
                 });
             }
         };
@@ -431,19 +433,26 @@ const fn way_of(side: Side) -> Way {
     }
 }
 
-/// Takes in what a direction said. Returns it in a few words.
-fn said(facts: &mut Facts, forced: Option<Dialect>, way: Way, moment: Moment, event: &Event<'_>) -> String {
+/// Takes in what a direction said; `words` gets it in short.
+fn said(
+    facts: &mut Facts,
+    forced: Option<Dialect>,
+    way: Way,
+    moment: Moment,
+    event: &Event<'_>,
+    words: &mut Words,
+) {
     let Moment { at_ns, frame, signs } = moment;
     match event {
         Event::Ping => {
             facts.beats.beat(way, Kind::Ping, at_ns, signs);
             facts.beats.asked(way, Kind::Ping, at_ns);
-            "ws ping".to_owned()
+            words.say(|| "ws ping".to_owned());
         }
         Event::Pong => {
             facts.beats.beat(way, Kind::Pong, at_ns, signs);
             facts.beats.answered(way.back(), Kind::Ping);
-            "ws pong".to_owned()
+            words.say(|| "ws pong".to_owned());
         }
         Event::Close {
             code,
@@ -464,16 +473,18 @@ fn said(facts: &mut Facts, forced: Option<Dialect>, way: Way, moment: Moment, ev
                 Some(first) if first.by != way.sender() => first.echo = Some(*code),
                 Some(_) => {}
             }
-            let code = match code {
-                Some(code) => code.to_string(),
-                None if *is_whole => "without a code".to_owned(),
-                None => "(its code was not captured)".to_owned(),
-            };
-            format!("close {code} {}", shorten(reason)).trim_end().to_owned()
+            words.say(|| {
+                let code = match code {
+                    Some(code) => code.to_string(),
+                    None if *is_whole => "without a code".to_owned(),
+                    None => "(its code was not captured)".to_owned(),
+                };
+                format!("close {code} {}", shorten(reason)).trim_end().to_owned()
+            });
         }
         Event::Violation(what) => {
             facts.broken(way.sender(), what);
-            format!("broken: {what}")
+            words.say(|| format!("broken: {what}"));
         }
         Event::Message {
             is_text,
@@ -487,11 +498,19 @@ fn said(facts: &mut Facts, forced: Option<Dialect>, way: Way, moment: Moment, ev
                     facts.reach(Stage::Auth);
                 }
             }
-            let words = message(facts, forced, way, at_ns, signs, (*is_text, payload, *is_whole));
-            words.unwrap_or_else(|| {
+            words.say(|| {
                 let kind = if *is_text { "text" } else { "binary" };
                 format!("{kind}, {} bytes", payload.len())
-            })
+            });
+            message(
+                facts,
+                forced,
+                way,
+                at_ns,
+                signs,
+                (*is_text, payload, *is_whole),
+                words,
+            );
         }
     }
 }
@@ -503,7 +522,8 @@ fn message(
     at_ns: u64,
     signs: Signs,
     (is_text, payload, is_whole): (bool, &[u8], bool),
-) -> Option<String> {
+    words: &mut Words,
+) {
     let text = if is_text {
         std::str::from_utf8(payload)
     } else {
@@ -513,7 +533,7 @@ fn message(
         if is_whole {
             facts.broken(way.sender(), "a text message is no UTF-8");
         }
-        return None;
+        return;
     };
     if facts.dialect == Dialect::Unknown {
         facts.dialect = match forced {
@@ -525,9 +545,9 @@ fn message(
         };
     }
     match facts.dialect {
-        Dialect::Openclaw if is_text => openclaw::read(facts, way, at_ns, signs, text),
-        Dialect::Clawchat if is_text => clawchat::read(facts, way, at_ns, signs, text),
-        Dialect::Clw if !is_text => clw::read(facts, way, at_ns, signs, payload),
-        _ => None,
+        Dialect::Openclaw if is_text => openclaw::read(facts, way, at_ns, signs, text, words),
+        Dialect::Clawchat if is_text => clawchat::read(facts, way, at_ns, signs, text, words),
+        Dialect::Clw if !is_text => clw::read(facts, way, at_ns, signs, payload, words),
+        _ => {}
     }
 }

@@ -152,6 +152,9 @@ fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) 
             "that side had closed, and data came for it since".to_owned(),
         );
     }
+    if own.fin.is_some() && other.fin.is_some() {
+        return (ResetClass::AfterClose, 0.9, "both sides had closed".to_owned());
+    }
     if answers && closed_ns.is_none() {
         let why = "no ACK flag, and its sequence number is the ACK of the segment it answers".to_owned();
         return (ResetClass::HalfOpen, 0.9, why);
