@@ -55,6 +55,12 @@ pub struct Args {
     /// TLS secrets in SSLKEYLOGFILE form, to see inside wss. Secrets in a pcapng are used by themselves.
     #[arg(long, value_name = "F", help_heading = "Input")]
     pub keylog: Option<PathBuf>,
+    /// What clw-bench saw of the same sessions (its --journal): agreement session by session.
+    #[arg(long, value_name = "F", help_heading = "Input")]
+    pub journal: Option<PathBuf>,
+    /// The gateway's own log: joined by address and port.
+    #[arg(long, value_name = "F", help_heading = "Input")]
+    pub log: Option<PathBuf>,
     /// Open connections remembered at most; past it the oldest idle one is given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
     pub max_open: u32,

@@ -9,8 +9,7 @@ use crate::stream::beats::Signs;
 use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
-use hashbrown::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// After its end a connection is kept for so long: stragglers and their RSTs belong to it.

@@ -51,7 +51,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         ..
     } = live;
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
-    let dialect = session.dialect();
+    let dialect = session.dialect(connection.server.port());
     let is_lost = session.is_lost();
     let opcodes = session.opcodes().unwrap_or_default();
     let tls = session.tls_info().map(|info| Tls {

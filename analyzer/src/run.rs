@@ -3,6 +3,9 @@
 use crate::args::{self, Args};
 use crate::decode::{Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Options, Timeline};
+use crate::join::gateway_log::GatewayLog;
+use crate::join::journal::Journal;
+use crate::join::{Agreement, JoinError};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
 use crate::output::json::{self, Json};
@@ -53,6 +56,9 @@ pub enum RunError {
         /// Why not.
         cause: std::io::Error,
     },
+    /// A journal or a log.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The connection that was asked for.
     #[error("no connection {0} in this capture; without --conn the report lists some, and --jsonl all")]
     NoSuchConnection(String),
@@ -129,14 +135,18 @@ impl Sinks {
         capture: &CaptureSummary,
         totals: &Totals,
         thresholds: &[ThresholdResult],
+        joins: &[(&str, Agreement)],
         evicted: u64,
     ) -> Result<(), WriteError> {
         if let Some(out) = self.json {
             let passed = thresholds.iter().all(|t| t.passed);
-            let more = [
+            let mut more = vec![
                 ("thresholds", serde_json::to_value(thresholds).unwrap_or_default()),
                 ("passed", passed.into()),
             ];
+            for (name, agreement) in joins {
+                more.push((name, serde_json::to_value(agreement).unwrap_or_default()));
+            }
             out.finish(&json::capture(capture, evicted), &totals.summary, &more)?;
         }
         if let Some(out) = self.jsonl {
@@ -153,6 +163,8 @@ impl Sinks {
 struct Collected<'a> {
     args: &'a Args,
     sinks: Sinks,
+    journal: Option<Journal>,
+    log: Option<GatewayLog>,
     totals: Totals,
     timelines: Vec<Judged>,
     skipped: BTreeMap<&'static str, u64>,
@@ -160,7 +172,13 @@ struct Collected<'a> {
 }
 
 impl Collected<'_> {
-    fn take(&mut self, judged: Judged) {
+    fn take(&mut self, mut judged: Judged) {
+        if let Some(journal) = &mut self.journal {
+            journal.join(&judged);
+        }
+        if let Some(log) = &mut self.log {
+            log.join(&mut judged);
+        }
         let args = self.args;
         let wanted = args
             .filter
@@ -204,6 +222,8 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     let mut capture = Capture::open(&args.files)?;
     let mut collected = Collected {
         args,
+        journal: args.journal.as_deref().map(Journal::open).transpose()?,
+        log: args.log.as_deref().map(GatewayLog::open).transpose()?,
         sinks: Sinks::open(args)?,
         totals: Totals::default(),
         timelines: Vec::new(),
@@ -225,6 +245,8 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     let evicted = engine.evicted();
     let Collected {
         sinks,
+        journal,
+        log,
         mut totals,
         timelines,
         skipped,
@@ -239,6 +261,13 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         *summary.skipped.entry(reason).or_default() += count;
     }
     totals.finish();
+    let joins: Vec<(&str, Agreement)> = [
+        journal.map(|journal| ("journal", journal.finish())),
+        log.map(|log| ("log", log.finish())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let report = totals.as_report();
     let thresholds: Vec<_> = args.threshold.iter().map(|t| t.evaluate(&report)).collect();
     let passed = thresholds.iter().all(|t| t.passed);
@@ -252,7 +281,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
             Timeline::None => String::new(),
         }));
     }
-    sinks.finish(&summary, &totals, &thresholds, evicted)?;
+    sinks.finish(&summary, &totals, &thresholds, &joins, evicted)?;
     if show_report {
         let paint = paint(args);
         let shown = if args.conn.is_some() {
@@ -262,7 +291,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
                 .collect();
             ladders.join("\n")
         } else {
-            text::render(&summary, &totals, &thresholds, evicted, paint, width())
+            text::render(&summary, &totals, &joins, &thresholds, evicted, paint, width())
         };
         print(&shown)?;
     }

@@ -4,7 +4,7 @@ use crate::args::{Args, ReproduceArgs};
 use crate::commands::Ended;
 use crate::exit::Exit;
 use crate::output::file;
-use crate::plan::{Environment, Plan, args_to_plan};
+use crate::plan::{Destination, Environment, Plan, args_to_plan};
 use crate::run::{self, Outcome, Twist};
 use clap::Parser as _;
 use clw_core::Dialect;
@@ -49,7 +49,8 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Ended {
             format!("{verdict} cannot be reproduced with dialect {dialect}: {why}"),
         ));
     };
-    let (plan, twist) = plan_for(verdict, dialect, &setup, args.seed).map_err(|e| (Exit::Failed, e))?;
+    let (mut plan, twist) = plan_for(verdict, dialect, &setup, args.seed).map_err(|e| (Exit::Failed, e))?;
+    plan.outputs.journal = args.journal.clone().map(Destination::File);
     let outcome = run::run_plan(plan, twist).map_err(|e| (e.exit(), e.to_string()))?;
     let came_out = came_out(verdict, &outcome);
     if let Some(to) = &args.json {

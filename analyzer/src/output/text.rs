@@ -1,5 +1,6 @@
 //! The report for people.
 
+use crate::join::Agreement;
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
@@ -21,6 +22,7 @@ type Written = std::fmt::Result;
 pub fn render(
     capture: &CaptureSummary,
     totals: &Totals,
+    joins: &[(&str, Agreement)],
     thresholds: &[ThresholdResult],
     evicted: u64,
     paint: Paint,
@@ -32,6 +34,7 @@ pub fn render(
     let _ = incidents(&mut out, totals, paint);
     let _ = endings(&mut out, totals, paint);
     let _ = sessions(&mut out, totals, paint);
+    let _ = joined(&mut out, joins, paint);
     let _ = limits(&mut out, capture, evicted, paint);
     let _ = held(&mut out, thresholds, paint);
     let _ = next(&mut out, capture, totals, paint);
@@ -204,6 +207,47 @@ fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
         writeln!(out, "{title} (confidence {:.2})", record.confidence)?;
         for line in record.evidence.iter().take(5) {
             writeln!(out, "      {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn joined(out: &mut String, joins: &[(&str, Agreement)], paint: Paint) -> Written {
+    for (name, a) in joins {
+        heading(out, paint, &format!("Joined with the {name}"))?;
+        let sign = if a.disagree == 0 {
+            paint.paint(Role::Good, "✓")
+        } else {
+            paint.paint(Role::Bad, "✗")
+        };
+        writeln!(
+            out,
+            "  {sign} {} of {} sessions agree, {} disagree, of {} the capture shows too little",
+            show_count(a.agree),
+            show_count(a.joined),
+            show_count(a.disagree),
+            show_count(a.undecided)
+        )?;
+        if a.only_other + a.only_wire > 0 {
+            writeln!(
+                out,
+                "    {} only in the {name}, {} only in the capture",
+                show_count(a.only_other),
+                show_count(a.only_wire)
+            )?;
+        }
+        for d in a.disagreements.iter().take(5) {
+            writeln!(
+                out,
+                "    #{} {}: the wire shows {}, the {name} says {}",
+                d.id, d.client, d.wire, d.other
+            )?;
+            for line in d.wire_evidence.iter().take(2) {
+                writeln!(out, "        wire: {line}")?;
+            }
+            for line in d.other_evidence.iter().take(2) {
+                writeln!(out, "        {name}: {line}")?;
+            }
         }
     }
     Ok(())

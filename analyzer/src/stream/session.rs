@@ -246,10 +246,15 @@ impl Session {
         }
     }
 
-    /// What the connection turned out to be.
-    pub fn dialect(&self) -> Dialect {
+    /// What the connection turned out to be. Where nobody said a word, the user's word or else the server's port tells.
+    pub fn dialect(&self, server_port: u16) -> Dialect {
         match (self.facts.dialect, &self.mode) {
-            (Dialect::Unknown, Mode::WebSocket(_)) => self.forced.unwrap_or(Dialect::Websocket),
+            (Dialect::Unknown, Mode::WebSocket(_)) => self.forced.unwrap_or(match server_port {
+                clw_core::openclaw::DEFAULT_PORT if self.facts.first_message_ns.is_none() => {
+                    Dialect::Openclaw
+                }
+                _ => Dialect::Websocket,
+            }),
             (dialect, _) => dialect,
         }
     }
