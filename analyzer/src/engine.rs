@@ -62,7 +62,7 @@ struct Key(u128, u128, u32);
 impl Key {
     fn of(segment: &Segment<'_>) -> Self {
         let bits = |address: &SocketAddr| match address.ip() {
-            IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped().to_bits()),
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits(),
         };
         let a = (bits(&segment.source), segment.source.port());
@@ -143,8 +143,8 @@ impl Engine {
         let key = Key::of(segment);
         // Most packets belong to a connection that is known: one look must do for them.
         if segment.flags.syn() {
-            let is_succeeded = |live: &Box<Live>| live.connection.is_succeeded_by(segment);
-            if self.open.get(&key).is_some_and(is_succeeded) {
+            let known = self.open.get(&key).map(Box::as_ref);
+            if known.is_some_and(|live| live.connection.is_succeeded_by(segment)) {
                 self.finish(key, done);
             }
         }
@@ -281,7 +281,7 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mu
     }
     let before = connection.half(way).retransmissions;
     connection.feed(segment, &mut |way, piece| {
-        hand_on(session, way, moment, piece, shared)
+        hand_on(session, way, moment, piece, shared);
     });
     if let Some(session) = session {
         if session.is_reversed {

@@ -1,5 +1,7 @@
 //! What must hold for every capture, shown on real ones that were tampered with.
 
+#![expect(clippy::expect_used, reason = "a helper of a test may panic")]
+
 mod support;
 
 use clw_analyzer::decode::{Decoded, Decoder, FragmentLimits};
@@ -58,7 +60,11 @@ fn judge(segments: &[Owned]) -> Vec<Record> {
 /// What a reader takes home of a connection.
 fn essence(records: &[Record]) -> Vec<String> {
     let one = |r: &Record| {
-        let close = r.ending.ws_close.as_ref().map(|c| (c.code, c.reason.clone(), c.by, c.echo));
+        let close = r
+            .ending
+            .ws_close
+            .as_ref()
+            .map(|c| (c.code, c.reason.clone(), c.by, c.echo));
         format!(
             "{} {} {} {:?} {:?} {:?} {close:?} {:?} {:?}",
             r.client,
@@ -68,7 +74,12 @@ fn essence(records: &[Record]) -> Vec<String> {
             r.ending.kind,
             r.ending.by,
             r.identity,
-            (r.heartbeats.ws_ping, r.heartbeats.ws_pong, r.heartbeats.ticks, r.frames)
+            (
+                r.heartbeats.ws_ping,
+                r.heartbeats.ws_pong,
+                r.heartbeats.ticks,
+                r.frames
+            )
         )
     };
     records.iter().map(one).collect()
@@ -118,9 +129,15 @@ fn repeat(segments: &mut Vec<Owned>, which: usize) {
 
 /// Lets the second of two segments of one direction overtake the first.
 fn overtake(segments: &mut [Owned], which: usize) {
-    let Some(next) = segments.get(which + 1) else { return };
+    let Some(next) = segments.get(which + 1) else {
+        return;
+    };
     let (a, b) = (&segments[which], next);
-    if a.head.source == b.head.source && a.head.destination == b.head.destination && has_data(a) && has_data(b) {
+    if a.head.source == b.head.source
+        && a.head.destination == b.head.destination
+        && has_data(a)
+        && has_data(b)
+    {
         let (at_a, at_b) = (a.head.at_ns, b.head.at_ns);
         segments.swap(which, which + 1);
         segments[which].head.at_ns = at_a;
@@ -217,12 +234,29 @@ fn a_capture_that_begins_in_the_middle_still_tells_the_end() {
         let client = all[0].head.source;
         all.retain(|s| s.head.source == client || s.head.destination == client);
         // Everything up to and with the login is gone.
-        let login = all.iter().filter(|s| has_data(s)).nth(4).expect("a session").head.number;
+        let login = all
+            .iter()
+            .filter(|s| has_data(s))
+            .nth(4)
+            .expect("a session")
+            .head
+            .number;
         all.retain(|s| s.head.number > login);
         let records = judge(&all);
         assert_eq!(records.len(), 1, "{file}");
-        assert_eq!(records[0].verdict, Some(verdict), "{file}: {:#?}", records[0].evidence);
-        assert!(records[0].evidence.iter().any(|line| line.contains("begins after the upgrade")), "{file}");
+        assert_eq!(
+            records[0].verdict,
+            Some(verdict),
+            "{file}: {:#?}",
+            records[0].evidence
+        );
+        assert!(
+            records[0]
+                .evidence
+                .iter()
+                .any(|line| line.contains("begins after the upgrade")),
+            "{file}"
+        );
     }
 }
 

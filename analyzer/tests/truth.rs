@@ -1,5 +1,7 @@
 //! Every capture of real clients and gateways, against what is known to have happened.
 
+#![expect(clippy::expect_used, reason = "a helper of a test may panic")]
+
 mod support;
 
 use clw_analyzer::record::Record;

@@ -80,7 +80,7 @@ impl GatewayLog {
         }
         match said {
             Some(said) if !is_same(said, verdict) => {
-                self.agreement.disagreement(judged, said.to_owned(), lines)
+                self.agreement.disagreement(judged, said.to_owned(), lines);
             }
             Some(_) => self.agreement.agree += 1,
             None => self.agreement.undecided += 1,

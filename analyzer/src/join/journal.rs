@@ -41,7 +41,7 @@ impl Journal {
             number += 1;
             match (Line::parse(&line), origin_ns) {
                 (Ok(Line::Header(header)), _) => {
-                    origin_ns = Some(header.started_unix_us.saturating_mul(1000))
+                    origin_ns = Some(header.started_unix_us.saturating_mul(1000));
                 }
                 (Ok(Line::Session(session)), Some(origin_ns)) => {
                     let Some(client) = session.client else { continue };
@@ -62,8 +62,7 @@ impl Journal {
                         .or_default()
                         .push(entry);
                 }
-                (Ok(Line::Snapshot(_) | Line::Trailer(_)), Some(_))
-                | (Err(LineError::Unknown(_)), Some(_)) => {}
+                (Ok(Line::Snapshot(_) | Line::Trailer(_)) | Err(LineError::Unknown(_)), Some(_)) => {}
                 (Err(_), Some(_)) if lines.next().is_none() => break,
                 (Err(error), _) => return Err(not_that(path, number, &error.to_string())),
                 (Ok(_), None) => return Err(not_that(path, number, "no header")),

@@ -6,6 +6,7 @@ use crate::source::CaptureSummary;
 use crate::totals::Summary;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// The schema's name.
@@ -53,7 +54,8 @@ impl Json {
             pretty(summary)
         );
         for (name, value) in more {
-            tail += &format!(",\n\"{name}\": {}", pretty(value));
+            // Writing to a String cannot fail.
+            let _ = write!(tail, ",\n\"{name}\": {}", pretty(value));
         }
         tail += "\n}\n";
         self.out.write(tail.as_bytes())?;

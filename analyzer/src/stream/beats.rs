@@ -5,6 +5,8 @@ use clw_core::verdict::Side;
 
 /// Intervals kept of a kind of beat.
 const KEPT: usize = 8;
+/// The same, where it counts intervals.
+const FULL: u8 = 8;
 /// So many intervals make a period.
 const LEARNED: usize = 2;
 /// Gaps kept of one connection.
@@ -93,7 +95,7 @@ impl Beat {
         self.intervals_us[slot] = u32::try_from(interval_ns / 1000).unwrap_or(u32::MAX);
         self.known = if usize::from(self.known) + 1 >= 2 * KEPT {
             // Keeps counting in the upper half, so that the ring is full for ever.
-            KEPT as u8
+            FULL
         } else {
             self.known + 1
         };
@@ -103,7 +105,7 @@ impl Beat {
 /// All beats of a connection.
 #[derive(Clone, Debug)]
 pub struct Beats {
-    beats: [[Beat; 3]; 2],
+    kinds: [[Beat; 3]; 2],
     /// Oldest unanswered ping of each side: WebSocket, then the dialect's.
     unanswered: [[Option<u64>; 2]; 2],
     gaps: Vec<Gap>,
@@ -116,7 +118,7 @@ impl Beats {
     /// `factor`: a gap is a silence longer than so many usual periods.
     pub fn new(factor: f64) -> Self {
         Self {
-            beats: Default::default(),
+            kinds: Default::default(),
             unanswered: [[None; 2]; 2],
             gaps: Vec::new(),
             factor,
@@ -132,7 +134,7 @@ impl Beats {
     /// A beat came.
     pub fn beat(&mut self, way: Way, kind: Kind, at_ns: u64, signs: Signs) {
         let period = self.period_of(way, kind);
-        let beat = &mut self.beats[way as usize][kind as usize];
+        let beat = &mut self.kinds[way as usize][kind as usize];
         let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
         beat.count += 1;
         if beat.count == 1 {
@@ -142,7 +144,7 @@ impl Beats {
         if period.is_some_and(|period| is_gap(interval, period, self.factor)) {
             self.gap(way, last_ns, at_ns, signs);
         } else {
-            self.beats[way as usize][kind as usize].learn(interval);
+            self.kinds[way as usize][kind as usize].learn(interval);
         }
     }
 
@@ -163,7 +165,7 @@ impl Beats {
 
     /// How many beats of a kind both sides sent.
     pub fn count(&self, kind: Kind) -> u64 {
-        self.beats.iter().map(|side| side[kind as usize].count).sum()
+        self.kinds.iter().map(|side| side[kind as usize].count).sum()
     }
 
     /// The period that a reader would name: the dialect's beats before WebSocket pings.
@@ -171,7 +173,7 @@ impl Beats {
         let learned = [Kind::Tick, Kind::Ping, Kind::Pong].into_iter().find_map(|kind| {
             [Way::Down, Way::Up]
                 .into_iter()
-                .find_map(|way| self.beats[way as usize][kind as usize].period_ns())
+                .find_map(|way| self.kinds[way as usize][kind as usize].period_ns())
         });
         learned.or(self.announced_ns)
     }
@@ -181,13 +183,13 @@ impl Beats {
         let announced = self
             .announced_ns
             .filter(|_| kind == Kind::Tick && way == Way::Down);
-        let learned = || self.beats[way as usize][kind as usize].period_ns();
+        let learned = || self.kinds[way as usize][kind as usize].period_ns();
         let asked_by = match kind {
             Kind::Ping => None,
             Kind::Pong => Some(Kind::Ping),
             Kind::Tick => Some(Kind::Tick),
         };
-        let answered = || self.beats[way.back() as usize][asked_by? as usize].period_ns();
+        let answered = || self.kinds[way.back() as usize][asked_by? as usize].period_ns();
         announced.or_else(learned).or_else(answered)
     }
 
@@ -196,7 +198,7 @@ impl Beats {
         for way in [Way::Up, Way::Down] {
             for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
                 let period = self.period_of(way, kind);
-                let beat = &self.beats[way as usize][kind as usize];
+                let beat = &self.kinds[way as usize][kind as usize];
                 let (last_ns, count) = (beat.last_ns, beat.count);
                 let silence = end_ns.saturating_sub(last_ns);
                 // A pong is due only when a ping waits for it.

@@ -54,7 +54,7 @@ pub struct Frames {
     /// The sender is a client, and must mask.
     is_client: bool,
     head: [u8; 14],
-    head_len: u8,
+    head_len: usize,
     frame: Option<Open>,
     /// Payload of the frame that is being read, as far as kept.
     payload: Vec<u8>,
@@ -83,7 +83,7 @@ struct Open {
     is_final: bool,
     is_compressed: bool,
     mask: Option<[u8; 4]>,
-    mask_at: u8,
+    mask_at: usize,
     left: u64,
 }
 
@@ -158,7 +158,7 @@ impl Frames {
         match &mut self.frame {
             Some(open) if u64::from(bytes) <= open.left => {
                 open.left -= u64::from(bytes);
-                open.mask_at = ((u32::from(open.mask_at) + bytes) % 4) as u8;
+                open.mask_at = (open.mask_at + bytes as usize) % 4;
                 let open = *open;
                 self.payload_is_whole = false;
                 if open.left == 0 {
@@ -182,11 +182,11 @@ impl Frames {
 
     /// Reads a header; returns what follows it.
     fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> &'b [u8] {
-        let held = usize::from(self.head_len);
+        let held = self.head_len;
         let take = bytes.len().min(self.head.len() - held);
         self.head[held..held + take].copy_from_slice(&bytes[..take]);
         let Some(header) = parse(&self.head[..held + take]) else {
-            self.head_len += take as u8;
+            self.head_len += take;
             return &bytes[take..];
         };
         self.head_len = 0;
@@ -238,7 +238,7 @@ impl Frames {
         }
         let open = Open {
             left,
-            mask_at: ((usize::from(open.mask_at) + bytes.len()) % 4) as u8,
+            mask_at: (open.mask_at + bytes.len()) % 4,
             ..open
         };
         self.frame = Some(open);
@@ -357,9 +357,9 @@ fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
     }
 }
 
-fn unmask(bytes: &mut [u8], mask: [u8; 4], at: u8) {
+fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
     for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte ^= mask[(i + usize::from(at)) % 4];
+        *byte ^= mask[(i + at) % 4];
     }
 }
 

@@ -104,7 +104,7 @@ impl Session {
     pub fn bytes(&mut self, way: Way, moment: Moment, bytes: &[u8], shared: &mut Shared) {
         if self.tls.is_some() {
             self.encrypted(moment, shared, |tls, keys, events| {
-                tls.feed(way.sender(), bytes, keys, events)
+                tls.feed(way.sender(), bytes, keys, events);
             });
             return;
         }
@@ -120,7 +120,7 @@ impl Session {
             ] {
                 if !bytes.is_empty() {
                     self.encrypted(moment, shared, |tls, keys, events| {
-                        tls.feed(way.sender(), bytes, keys, events)
+                        tls.feed(way.sender(), bytes, keys, events);
                     });
                 }
             }
@@ -141,7 +141,7 @@ impl Session {
     /// The connection is over: what TLS held back is read.
     pub fn finish(&mut self, moment: Moment, shared: &mut Shared) {
         if self.tls.is_some() {
-            self.encrypted(moment, shared, |tls, keys, events| tls.end(keys, events));
+            self.encrypted(moment, shared, TlsSession::end);
         }
     }
 
@@ -164,7 +164,7 @@ impl Session {
         for event in events.drain(..) {
             match event {
                 TlsEvent::Data { side, bytes } => {
-                    self.plain(way_of(side), moment, &bytes, &mut shared.scratch)
+                    self.plain(way_of(side), moment, &bytes, &mut shared.scratch);
                 }
                 TlsEvent::DataLost { side, bytes } => {
                     let bytes = bytes
