@@ -71,13 +71,14 @@ check_foreign() {
 # apply_hold: conditions with an end stay in the foreground, so that somebody is there to end them.
 apply_hold() {
   local until_ms=''
-  [[ ! ${OPT_SECONDS:-} ]] || until_ms=$(($(now_ms) + OPT_SECONDS * 1000))
+  now_ms
+  [[ ! ${OPT_SECONDS:-} ]] || until_ms=$((REPLY + OPT_SECONDS * 1000))
   if has_timeline; then
     conduct $$ change_device &
     CONDUCTOR_PID=$!
     disown "$CONDUCTOR_PID"  # so that bash says nothing when it is ended
   fi
-  while [[ ! $until_ms ]] || (($(now_ms) < until_ms)); do pause 0.2; done
+  while now_ms && [[ ! $until_ms || $REPLY -lt $until_ms ]]; do pause 0.2; done
   exit 0
 }
 

@@ -6,11 +6,11 @@ conduct() {
   local parent=$1 change=$2 parent_start origin now next
   process_start "$parent" || return 0
   parent_start=$REPLY
-  origin=$(now_ms)
-  now=0
+  now_ms
+  origin=$REPLY now=0
   while timeline_next "$now"; do
     next=$REPLY
-    while now=$(($(now_ms) - origin)) && ((now < next)); do
+    while now_ms && now=$((REPLY - origin)) && ((now < next)); do
       # in pieces, so that a killed parent is noticed
       wait_ms $((next - now < 500 ? next - now : 500))
       is_alive "$parent" "$parent_start" || return 0
@@ -22,7 +22,11 @@ conduct() {
   done
 }
 
-now_ms() { local t=${EPOCHREALTIME/[.,]/}; printf '%s' $((t / 1000)); }
+# now_ms: the time in milliseconds, in REPLY.
+now_ms() {
+  REPLY=${EPOCHREALTIME/[.,]/}
+  REPLY=$((REPLY / 1000))
+}
 
 wait_ms() {
   local seconds

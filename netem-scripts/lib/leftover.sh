@@ -21,7 +21,8 @@ unlock() {
 # process_start PID: its start time in clock ticks since boot, in REPLY; fails when there is no such process.
 process_start() {
   local stat
-  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  # a builtin: this is asked often, and a process each time would cost more than the answer
+  { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
   # the name before the last parenthesis may hold anything; the start is the 22nd field of all
   read -ra stat <<<"${stat##*) }"
   REPLY=${stat[19]}

@@ -83,9 +83,10 @@ box_reset_rules() {
   printf 'flush chain bridge netem_rst resets\n'
   (($1 > 0)) || return 0
   box_port_matches
-  local match
+  local match chance=''
+  (($1 >= 1000000)) || chance="numgen random mod 1000000 < $1 "
   for match in "${MATCHES[@]}"; do
-    printf 'add rule bridge netem_rst resets %s tcp flags & (syn | fin | rst | ack) == ack numgen random mod 1000000 < %d counter reject with tcp reset\n' "$match" "$1"
+    printf 'add rule bridge netem_rst resets %s tcp flags & (syn | fin | rst | ack) == ack %scounter reject with tcp reset\n' "$match" "$chance"
   done
 }
 

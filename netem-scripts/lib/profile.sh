@@ -34,7 +34,7 @@ profile_load() {
   PROFILE=([name]=$name [file]=$file) SHAPE=()
   timeline_reset
   profile_lines "$file" || usage_error "$file:$LINE_NUMBER: $REPLY"
-  profile_sides || usage_error "$file: $REPLY"
+  profile_sides || usage_error "$file${LINE_NUMBER:+:$LINE_NUMBER}: $REPLY"
 }
 
 # profile_lines FILE: every line, in two passes, since out.KEY and in.KEY win over KEY wherever they stand.
@@ -102,7 +102,7 @@ sides_of() { if [[ $1 == both ]]; then REPLY="out in"; else REPLY=$1; fi; }
 # profile_sides: keeps what the direction (the profile's, or --direction) leaves.
 profile_sides() {
   local direction=${OPT_DIRECTION:-${PROFILE[direction]:-both}} side key
-  PROFILE[direction]=$direction
+  PROFILE[direction]=$direction LINE_NUMBER=''
   for side in "${SIDES[@]}"; do
     if [[ $direction != both && $direction != "$side" ]]; then
       for key in "${SHAPE_KEYS[@]}"; do unset "SHAPE[$side.$key]"; done

@@ -2,26 +2,25 @@
 # Conditions that change while they hold.  What holds at a moment is a pure function of the profile and the milliseconds since
 # the start: the base, over it the `at` lines that are past, over them the `every` lines whose window is open.
 
-timeline_reset() { AT_MS=() AT_WORDS=() EVERY_MS=() EVERY_FOR_MS=() EVERY_WORDS=() RESET='' BASE_RST=''; }
+timeline_reset() { AT_MS=() AT_WORDS=() AT_LINE=() EVERY_MS=() EVERY_FOR_MS=() EVERY_WORDS=() EVERY_LINE=() RESET='' BASE_RST=''; }
 timeline_reset
 
 has_timeline() { ((${#AT_MS[@]} + ${#EVERY_MS[@]} > 0)); }
 
 # timeline_line LINE: one `at` or `every` line of a profile.
 timeline_line() {
-  local period
+  local period text length words
   if [[ $1 =~ ^at\ +([^ ]+)\ +(.+)$ ]]; then
+    words=${BASH_REMATCH[2]}
     time_ms "${BASH_REMATCH[1]}" || { REPLY="at takes a time such as 30s"; return 1; }
-    AT_MS+=("$REPLY")
-    [[ $1 =~ ^at\ +([^ ]+)\ +(.+)$ ]]
-    AT_WORDS+=("${BASH_REMATCH[2]}")
+    AT_MS+=("$REPLY") AT_WORDS+=("$words") AT_LINE+=("$LINE_NUMBER")
   elif [[ $1 =~ ^every\ +([^ ]+)\ +for\ +([^ ]+)\ +(.+)$ ]]; then
-    local text=${BASH_REMATCH[1]} length=${BASH_REMATCH[2]} words=${BASH_REMATCH[3]}
+    text=${BASH_REMATCH[1]} length=${BASH_REMATCH[2]} words=${BASH_REMATCH[3]}
     time_ms "$text" || { REPLY="every takes a time such as 20s"; return 1; }
     period=$REPLY
     time_ms "$length" || { REPLY="for takes a time such as 5s"; return 1; }
     ((REPLY > 0 && REPLY < period)) || { REPLY="every $text for $length: the window must be shorter than the period, and not empty"; return 1; }
-    EVERY_MS+=("$period") EVERY_FOR_MS+=("$REPLY") EVERY_WORDS+=("$words")
+    EVERY_MS+=("$period") EVERY_FOR_MS+=("$REPLY") EVERY_WORDS+=("$words") EVERY_LINE+=("$LINE_NUMBER")
   else
     REPLY="'$1' is neither at TIME CONDITION nor every TIME for TIME CONDITION"
     return 1
@@ -70,12 +69,14 @@ overlay() {
 # timeline_check: tries every line on the base once; notes in RESET which options come and go, in TIMELINE_SIDES which sides
 # are ever touched, in TIMELINE_RST whether resets are ever sent.
 timeline_check() {
-  local words key side
+  local words key side i
+  local -a conditions=("" "${AT_WORDS[@]}" "${EVERY_WORDS[@]}") lines=("" "${AT_LINE[@]}" "${EVERY_LINE[@]}")
   declare -gA BASE=()
   BASE_RST=${PROFILE[rst]:-} RST_NOW=${PROFILE[rst]:-}
   for key in "${!SHAPE[@]}"; do BASE[$key]=${SHAPE[$key]}; done
   TIMELINE_SIDES='' TIMELINE_RST=${PROFILE[rst]:-} RESET=''
-  for words in "" "${AT_WORDS[@]}" "${EVERY_WORDS[@]}"; do
+  for ((i = 0; i < ${#conditions[@]}; i++)); do
+    words=${conditions[i]} LINE_NUMBER=${lines[i]}
     base_again
     # shellcheck disable=SC2086  # words
     [[ ! $words ]] || overlay $words || { REPLY="'$words': $REPLY"; return 1; }
