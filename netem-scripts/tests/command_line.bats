@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
+# shellcheck source-path=SCRIPTDIR/.. disable=SC2034,SC2016
 # Arguments, messages and exit statuses.  Needs neither root nor netem.
 
 setup() {
   bats_require_minimum_version 1.5.0
-  cd "$BATS_TEST_DIRNAME/.."
+  cd "$BATS_TEST_DIRNAME/.." || return
   NETEM=$PWD/netem
   export NETEM_RUNTIME_DIR=$BATS_TEST_TMPDIR/runtime
 }
@@ -35,7 +36,9 @@ as_nobody() {
 @test "help lists every option that is parsed, and every exit status" {
   run --separate-stderr "$NETEM" --help
   [ "$status" -eq 0 ]
-  for option in $(grep -oE -- '--[a-z][a-z-]+' lib/options.sh | sort -u); do [[ $output == *"$option"* ]] || { echo "$option"; return 1; }; done
+  while read -r option; do
+    [[ $output == *"$option"* ]] || { echo "$option"; return 1; }
+  done < <(grep -oE -- '--[a-z][a-z-]+' lib/options.sh | sort -u)
   for number in 1 2 3 4 5 6; do [[ $output == *" $number "* ]]; done
 }
 
@@ -88,7 +91,7 @@ as_nobody() {
 }
 
 @test "an error of tc is shown in tc's words, with what the kernel lacks by name" {
-  # shellcheck source=../netem
+  # shellcheck source=netem
   . "$NETEM"
   explain "Error: Specified qdisc kind is unknown." tc qdisc add dev x root handle 4e45: netem limit 1000
   [ "$EXPLAINED" = 5 ]
@@ -101,7 +104,7 @@ as_nobody() {
 }
 
 @test "a process that is gone is told from one that got its number again" {
-  # shellcheck source=../netem
+  # shellcheck source=netem
   . "$NETEM"
   process_start $$
   is_alive $$ "$REPLY"
@@ -115,7 +118,7 @@ as_nobody() {
 }
 
 @test "a state file that somebody filled with nonsense harms nothing" {
-  # shellcheck source=../netem
+  # shellcheck source=netem
   . "$NETEM"
   mkdir -p "$NETEM_RUNTIME_DIR"
   printf 'kind=$(touch %s)\npid=x y\nnoise\n=\n' "$BATS_TEST_TMPDIR/executed" >"$NETEM_RUNTIME_DIR/odd.state"
@@ -127,7 +130,7 @@ as_nobody() {
 }
 
 @test "what died is undone: its namespaces, its file; what lives is left" {
-  # shellcheck source=../netem
+  # shellcheck source=netem
   . "$NETEM"
   parse_options
   mkdir -p "$NETEM_RUNTIME_DIR"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
+# shellcheck source-path=SCRIPTDIR/.. disable=SC2034,SC2016
 # The exact calls, as --dry-run prints them.  Needs neither root nor netem.
 
 setup() {
   bats_require_minimum_version 1.5.0
-  cd "$BATS_TEST_DIRNAME/.."
+  cd "$BATS_TEST_DIRNAME/.." || return
   NETEM=$PWD/netem
 }
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bats
+# shellcheck source-path=SCRIPTDIR/.. disable=SC2034,SC2016
 # What netem reads: quantities, netem's words, profiles, timelines.  Needs neither root nor netem.
 
 setup() {
   bats_require_minimum_version 1.5.0
-  cd "$BATS_TEST_DIRNAME/.."
+  cd "$BATS_TEST_DIRNAME/.." || return
   NETEM=$PWD/netem
 }
 
 # parts: the functions of netem in this shell.
 parts() {
-  # shellcheck source=../netem
+  # shellcheck source=netem
   . "$NETEM"
   parse_options
   set +f
@@ -252,5 +253,5 @@ P
 @test "list shows every profile" {
   run --separate-stderr "$NETEM" list
   [ "$status" -eq 0 ]
-  [ "${#lines[@]}" -eq $(($(ls profiles/*.conf | wc -l) + 1)) ]
+  [ "${#lines[@]}" -eq $(($(find profiles -name '*.conf' | wc -l) + 1)) ]
 }
