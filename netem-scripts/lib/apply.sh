@@ -40,27 +40,30 @@ apply_command() {
   fi
   lock
   sweep
-  APPLYING=1
+  APPLYING=''
   trap apply_failed EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   local -a state=(kind=apply "netns=$OPT_NETNS" "dev=$OPT_DEV" "profile=${PROFILE[name]}")
-  if has_timeline || [[ ${OPT_SECONDS:-} ]]; then
-    process_start $$
-    state+=("pid=$$" "start=$REPLY")
-  fi
   check_foreign
-  state_write "$APPLY_NAME" "${state[@]}"
+  APPLYING=1
+  # until it stands it belongs to this process: half of it would be a leftover
+  process_start $$
+  state_write "$APPLY_NAME" "${state[@]}" "pid=$$" "start=$REPLY"
   device_apply "$OPT_NETNS" "$OPT_DEV"
   warn_offloads
+  has_end || state_write "$APPLY_NAME" "${state[@]}"
   unlock
   note "$OPT_DEV in ${OPT_NETNS:-the host}: $(condition_text)"
-  if has_timeline || [[ ${OPT_SECONDS:-} ]]; then
+  if has_end; then
     note "holding until ${OPT_SECONDS:+$OPT_SECONDS s are over, or }Ctrl-C; then it is taken away"
     apply_hold
   fi
   APPLYING=''
 }
+
+# has_end: is somebody needed to change or to end it?
+has_end() { has_timeline || [[ ${OPT_SECONDS:-} ]]; }
 
 # check_foreign: before anything is written down, so that a refused apply leaves no trace.
 check_foreign() {
@@ -88,7 +91,7 @@ apply_failed() {
   trap '' INT TERM HUP
   trap - EXIT
   [[ ! ${CONDUCTOR_PID:-} ]] || kill -KILL "$CONDUCTOR_PID" 2>/dev/null || true
-  if [[ ${APPLYING:-} && $status != "$STATUS_FOREIGN" ]]; then
+  if [[ $APPLYING ]]; then
     device_clear "$OPT_NETNS" "$OPT_DEV" || true
     state_remove "$APPLY_NAME"
     [[ ! $CLEARED ]] || note "$OPT_DEV is as it was before"

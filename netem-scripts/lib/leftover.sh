@@ -118,6 +118,11 @@ netns_remove() {
   # shellcheck disable=SC2086  # process numbers
   [[ ! $pids ]] || end_processes $pids
   ip netns del "$1" 2>/dev/null || say "the namespace $1 could not be removed: ip netns del $1"
+  # what was applied to its interfaces went with it
+  runtime_dir
+  set +f
+  rm -f -- "$REPLY/apply-$1-"*.state
+  set -f
 }
 
 # end_processes PID…: asks, waits up to 5 s, then insists.

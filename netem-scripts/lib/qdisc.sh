@@ -21,19 +21,28 @@ root_owner() {
   done < <(ask_tc "$1" qdisc show dev "$2")
 }
 
-# ingress_owner NETNS DEV: the same for the ingress side.
+# ingress_owner NETNS DEV: the same for the ingress side.  It has no handle of our own: ours is the one with our filter, or
+# with none yet, beside our ifb (killed between the two calls).
 ingress_owner() {
-  local line kind=''
+  local line kind='' filters
   while IFS= read -r line; do
     if [[ $line =~ ^qdisc\ (ingress|clsact)\  ]]; then kind=${BASH_REMATCH[1]}; fi
   done < <(ask_tc "$1" qdisc show dev "$2")
   if [[ ! $kind ]]; then
     REPLY=none
-  elif [[ $kind == ingress && $(ask_tc "$1" filter show dev "$2" parent ffff:) == *"pref $PREFERENCE "*"mirred"* ]]; then
+    return
+  fi
+  filters=$(ask_tc "$1" filter show dev "$2" parent ffff:) || filters=''
+  if [[ $kind == ingress ]] && { [[ $filters == *"pref $PREFERENCE "*"mirred"* ]] || { [[ ! $filters ]] && has_mirror "$1" "$2"; }; }; then
     REPLY=ours
   else
     REPLY="$kind ffff:"
   fi
+}
+
+has_mirror() {
+  mirror_name "$1" "$2"
+  ip ${1:+-n "$1"} link show dev "$REPLY" >/dev/null 2>&1
 }
 
 # mirror_name NETNS DEV: the ifb that belongs to an interface, in REPLY; by its number, since the name may be 15 characters long.
@@ -160,7 +169,7 @@ refuse_foreign() {
 
 # device_clear NETNS DEV: takes away what is ours; CLEARED says whether anything was.
 device_clear() {
-  local netns=$1 dev=$2 mirror
+  local netns=$1 dev=$2
   CLEARED=''
   root_owner "$netns" "$dev"
   if [[ $REPLY == ours ]]; then
@@ -172,7 +181,5 @@ device_clear() {
     tc_in "$netns" qdisc del dev "$dev" ingress
     CLEARED=1
   fi
-  mirror_name "$netns" "$dev"
-  mirror=$REPLY
-  if ip ${netns:+-n "$netns"} link show dev "$mirror" >/dev/null 2>&1; then ip_in "$netns" link del "$mirror"; fi
+  if has_mirror "$netns" "$dev"; then ip_in "$netns" link del "$REPLY"; fi
 }

@@ -29,7 +29,8 @@ run_command() {
   world_names $$
   RUN_NAME=run-$$
   process_start $$
-  RUN_STATE=(kind=run "pid=$$" "start=$REPLY" "namespaces=$NAMESPACES" "profile=${PROFILE[name]}")
+  RUN_START=$REPLY
+  RUN_STATE=(kind=run "pid=$$" "start=$RUN_START" "namespaces=$NAMESPACES" "profile=${PROFILE[name]}")
   state_write "$RUN_NAME" "${RUN_STATE[@]}"
   world_make
   world_shape
@@ -85,7 +86,8 @@ run_client() {
   if [[ ${OPT_SECONDS:-} ]]; then
     (
       pause "$OPT_SECONDS"
-      kill -TERM "$CLIENT_PID" 2>/dev/null || true
+      # the number may be another's by then, if this process was killed and its command ended
+      ! is_alive $$ "$RUN_START" || kill -TERM "$CLIENT_PID" 2>/dev/null || true
     ) </dev/null >/dev/null 2>&1 &
     ALARM_PID=$!
     disown "$ALARM_PID"

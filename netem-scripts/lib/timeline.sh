@@ -37,15 +37,18 @@ overlay() {
     sides=$REPLY
     shift
   fi
+  if [[ ${1:-} == blackhole && $# == 2 ]] && is_direction "$2"; then
+    sides_of "$2"
+    sides=$REPLY
+    set -- blackhole
+  fi
+  # --direction has the last word
+  if [[ ${OPT_DIRECTION:-both} != both ]]; then
+    [[ " $sides " == *" $OPT_DIRECTION "* ]] && sides=$OPT_DIRECTION || sides=''
+  fi
   case ${1:-} in
     blackhole)
-      if [[ $# == 2 ]] && is_direction "$2"; then
-        sides_of "$2"
-        sides=$REPLY
-      elif [[ $# != 1 ]]; then
-        REPLY="blackhole takes out, in or both"
-        return 1
-      fi
+      [[ $# == 1 ]] || { REPLY="blackhole takes out, in or both"; return 1; }
       for side in $sides; do SHAPE[$side.loss]=100%; done
       ;;
     clear)

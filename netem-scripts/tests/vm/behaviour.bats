@@ -289,24 +289,29 @@ C
   ip link del d3
 }
 
-# broken_ip ACTION K: an ip that at its K-th changing call does ACTION: fails, or kills netem
-broken_ip() {
+# broken TOOL K fails|kills: a TOOL that at its K-th changing call fails, or does it and kills netem
+broken() {
   mkdir -p "$BATS_TEST_TMPDIR/bin"
   rm -f "$BATS_TEST_TMPDIR/count"
-  cat >"$BATS_TEST_TMPDIR/bin/ip" <<E
+  cat >"$BATS_TEST_TMPDIR/bin/$1" <<TOOL
 #!/bin/bash
+tool=$(command -v "$1")
+case "\$*" in *" show "*) exec \$tool "\$@" ;; esac
 printf x >>"$BATS_TEST_TMPDIR/count"
 if [ "\$(wc -c <"$BATS_TEST_TMPDIR/count")" -eq $2 ]; then
-  $1
+  if [ $3 = fails ]; then echo "RTNETLINK answers: the test says no" >&2; exit 2; fi
+  \$tool "\$@"
+  kill -KILL \$(sed -n "s/^pid=//p" $NETEM_RUNTIME_DIR/*.state)
+  exit
 fi
-exec $(command -v ip) "\$@"
-E
-  chmod +x "$BATS_TEST_TMPDIR/bin/ip"
+exec \$tool "\$@"
+TOOL
+  chmod +x "$BATS_TEST_TMPDIR/bin/$1"
 }
 
 @test "killed at any call of the set-up: the next call removes the half that was there" {
   for k in 1 2 3 9; do
-    broken_ip 'kill -KILL $(sed -n "s/^pid=//p" /run/clw-netem/run-*.state)' "$k"
+    broken ip "$k" kills
     run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$NETEM" -q run 3g -- true
     [ "$status" -eq 137 ]
     "$NETEM" -q run clean -- true
@@ -316,7 +321,7 @@ E
 
 @test "a set-up that fails at any call is rolled back at once, with the tool's words" {
   for k in 1 2 3 9; do
-    broken_ip 'echo "RTNETLINK answers: the test says no" >&2; exit 2' "$k"
+    broken ip "$k" fails
     run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$NETEM" -q run 3g -- true
     [ "$status" -eq 1 ]
     [[ $output == *"it said: RTNETLINK answers: the test says no"* ]]
@@ -361,4 +366,62 @@ E
 @test "what the command leaves running is ended with its namespace" {
   "$NETEM" -q run clean -- bash -c 'sleep 77.5 & disown; echo $! >'"$BATS_TEST_TMPDIR/pid"
   [ ! -e "/proc/$(cat "$BATS_TEST_TMPDIR/pid")" ]
+}
+
+@test "a timeline changes what a port filter selects, and nothing else" {
+  profile <<'C'
+delay = 1ms
+at 1s blackhole
+C
+  run "$NETEM" run "$(P)" --port 7777 --server "$TRANSFER serve 7777 & exec $TRANSFER serve 7778" --wait 7777 -- bash -c '
+    until [[ $(tc qdisc show dev eth0) == *"loss 100%"* ]]; do read -r -t 0.1 <> <(:) || true; done
+    '"$TRANSFER"' fetch $NETEM_SERVER 7778 1000 5 >/dev/null && echo open
+    '"$TRANSFER"' fetch $NETEM_SERVER 7777 1000 2 2>/dev/null || echo closed'
+  echo "$output"
+  [[ $output == *open*closed* ]]
+}
+
+@test "apply of a profile that changes: it changes, and INT clears it" {
+  dummy d4
+  profile <<'C'
+delay = 1ms
+at 1s loss 5%
+C
+  in_background "$NETEM" apply "$(P)" --dev d4 --i-know
+  shows_loss() { [[ $(tc qdisc show dev d4) == *"loss 5%"* ]]; }
+  until_true shows_loss
+  kill -INT "$PID"
+  result=0
+  wait "$PID" || result=$?
+  [ "$result" -eq 130 ]
+  [[ $(tc qdisc show dev d4) != *netem* && $(tc qdisc show dev d4) != *ingress* ]]
+  # killed with -9 the player of the timeline ends by itself
+  in_background "$NETEM" apply "$(P)" --dev d4 --i-know
+  until_true shows_loss
+  kill -KILL "$PID"
+  wait "$PID" || true
+  nobody_plays() { ! grep -zqs "$(P)" /proc/[0-9]*/cmdline; }
+  until_true nobody_plays
+  "$NETEM" -q clear
+  ip link del d4
+}
+
+@test "apply killed at any call: the next call clears the half; apply that fails at any call leaves nothing" {
+  dummy d5
+  for how in kills fails; do
+    for k in 1 2 3 4; do
+      broken tc "$k" "$how"
+      run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$NETEM" -q apply 3g --dev d5 --i-know
+      echo "$how at call $k: $status $output"
+      if [ "$how" = kills ]; then
+        [ "$status" -eq 137 ]
+        "$NETEM" -q clear
+      else
+        [ "$status" -eq 1 ]
+      fi
+      [[ $(tc qdisc show dev d5) != *netem* && $(tc qdisc show dev d5) != *ingress* ]]
+      [ -z "$(ip -o link | grep nifb)$(find "$NETEM_RUNTIME_DIR" -name '*.state')" ]
+    done
+  done
+  ip link del d5
 }
