@@ -5,6 +5,7 @@
 
 use crate::Dialect;
 use crate::histogram::Histogram;
+use crate::report::ThresholdResult;
 use crate::tally::{Counters, Gauges};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,6 +87,9 @@ pub struct Snapshot {
     pub interval: BTreeMap<String, Histogram>,
     /// The source's own process.
     pub usage: Usage,
+    /// The run's thresholds with what they are at; empty where none were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
 }
 
 /// A line that is no snapshot this release can read.
@@ -277,6 +281,7 @@ impl Aggregate {
             counters: self.counters(),
             interval: std::mem::take(&mut self.interval),
             usage: self.usage(),
+            thresholds: Vec::new(),
         };
         self.seq += 1;
         self.last_us = elapsed_us;

@@ -290,7 +290,11 @@ async fn execute(
                 None => break,
             },
             _ = ticks.tick() => {
-                let snapshot = run.aggregate.snapshot("run");
+                let mut snapshot = run.aggregate.snapshot("run");
+                if !thresholds.is_empty() {
+                    let so_far = Report::new(facts(&run, true), &run.aggregate);
+                    snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
+                }
                 progress.show(&snapshot, planned);
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
@@ -304,11 +308,12 @@ async fn execute(
         }
     }
     progress.clear();
-    let last = run.aggregate.snapshot("run");
-    sinks.interval(&last)?;
+    let mut last = run.aggregate.snapshot("run");
     let interrupted = run.stops > 0;
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
+    last.thresholds.clone_from(&report.thresholds);
+    sinks.interval(&last)?;
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
         report.warnings.push(format!(

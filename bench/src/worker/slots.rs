@@ -127,6 +127,7 @@ impl Reporter {
             counters: tally.counters.clone(),
             interval,
             usage: usage(),
+            thresholds: Vec::new(),
         };
         drop(tally);
         self.seq += 1;
