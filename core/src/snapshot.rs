@@ -262,9 +262,10 @@ impl Aggregate {
     pub fn snapshot(&mut self, source: &str) -> Snapshot {
         let elapsed_us = self.elapsed_us();
         let live = || self.sources.values().filter(|s| !s.lost);
-        let phase = if live().all(|s| s.phase == Phase::Done) {
+        // Before the first source has told anything the run has not ended, it begins.
+        let phase = if !self.sources.is_empty() && live().all(|s| s.phase == Phase::Done) {
             Phase::Done
-        } else if live().any(|s| s.phase == Phase::Running) {
+        } else if self.sources.is_empty() || live().any(|s| s.phase == Phase::Running) {
             Phase::Running
         } else {
             Phase::Draining
