@@ -9,7 +9,9 @@ use clw_core::verdict::Verdict;
 use std::time::Duration;
 
 /// Seconds on the charts, by zoom.
-const SPANS_S: [u64; 6] = [60, 120, 300, 900, 3600, 7200];
+const SPANS_S: [u64; 7] = [30, 60, 120, 300, 900, 3600, 7200];
+/// The zoom that is not left by itself: what is older is a matter of the past.
+const WIDEST_BY_ITSELF: usize = 3;
 /// How long a message stays in the footer.
 const MESSAGE_FOR: Duration = Duration::from_secs(6);
 
@@ -115,7 +117,7 @@ pub struct App {
     /// How far what is open is scrolled.
     pub scroll: u16,
     selected: Option<Verdict>,
-    span: usize,
+    span: Option<usize>,
     latency: Option<usize>,
     message: Option<(String, Duration)>,
 }
@@ -133,7 +135,7 @@ impl App {
             overlay: None,
             scroll: 0,
             selected: None,
-            span: 1,
+            span: None,
             latency: None,
             message: None,
         }
@@ -166,7 +168,18 @@ impl App {
 
     /// Seconds on the charts.
     pub fn span_s(&self) -> u64 {
-        SPANS_S[self.span]
+        SPANS_S[self.zoom()]
+    }
+
+    /// The zoom that was chosen, or the least that shows all there is, up to five minutes.
+    fn zoom(&self) -> usize {
+        self.span.unwrap_or_else(|| {
+            let history = self.model().history();
+            let first = history.points().next().map_or(0, |p| p.second);
+            let length = history.now().saturating_sub(first);
+            let fits = SPANS_S.iter().position(|s| *s >= length);
+            fits.unwrap_or(WIDEST_BY_ITSELF).min(WIDEST_BY_ITSELF)
+        })
     }
 
     /// The message in the footer, while it is new.
@@ -311,8 +324,8 @@ impl App {
                     None => Some(Box::new((self.live.clone(), self.now))),
                 };
             }
-            Action::ZoomIn => self.span = self.span.saturating_sub(1),
-            Action::ZoomOut => self.span = (self.span + 1).min(SPANS_S.len() - 1),
+            Action::ZoomIn => self.span = Some(self.zoom().saturating_sub(1)),
+            Action::ZoomOut => self.span = Some((self.zoom() + 1).min(SPANS_S.len() - 1)),
             Action::NextLatency => {
                 let all = self.latencies();
                 let at = self.latency().and_then(|n| all.iter().position(|a| *a == n));

@@ -44,7 +44,7 @@ pub struct Feed {
     totals: BTreeMap<String, Histogram>,
     /// Added to the run's elapsed time to get the dashboard's, in microseconds.
     offset_us: i64,
-    /// The part of a second at which this source's snapshots come.
+    /// How far from whole seconds this source's snapshots come, from minus to plus half a second.
     phase_us: i64,
 }
 
@@ -124,7 +124,7 @@ impl Feed {
             self.missed = 0;
             self.totals.clear();
             self.offset_us = base_us.map_or(0, |base| signed(base) - elapsed);
-            self.phase_us = (elapsed + self.offset_us).rem_euclid(1_000_000);
+            self.phase_us = (elapsed + self.offset_us + 500_000).rem_euclid(1_000_000) - 500_000;
             // The first interval, give or take: everything counted until now happened in it.
             self.from_start = snapshot.elapsed_us <= snapshot.interval_us.saturating_mul(2).max(1_500_000);
         }
@@ -150,7 +150,7 @@ impl Feed {
         let base = elapsed + self.offset_us - self.phase_us;
         let step = Step {
             delta,
-            second: u64::try_from((base + 500_000).div_euclid(1_000_000).max(0)).unwrap_or(0) + 1,
+            second: u64::try_from((base + 500_000).div_euclid(1_000_000).max(0)).unwrap_or(0),
             covers: (gap_us + 500_000).div_euclid(1_000_000).max(1),
             restarted: !continues && self.run > 1,
             joined_late: !continues && !self.from_start,
@@ -198,7 +198,7 @@ mod tests {
                     .second
             })
             .collect();
-        assert_eq!(seconds, [1, 2, 3, 4, 5]);
+        assert_eq!(seconds, [0, 1, 2, 3, 4]);
     }
 
     #[test]

@@ -125,10 +125,13 @@ impl History {
         self.last().map_or(0, |p| p.second)
     }
 
-    /// Points of seconds after `from` and up to `to`, the newest first.
+    /// Points of seconds after `from` and up to `to`, the newest first. From 0 is from the beginning, second 0 included.
     pub fn between(&self, from: u64, to: u64) -> impl Iterator<Item = &Point> {
         let end = self.points.partition_point(|p| p.second <= to);
-        let start = self.points.partition_point(|p| p.second <= from).min(end);
+        let start = self
+            .points
+            .partition_point(|p| from > 0 && p.second <= from)
+            .min(end);
         self.points.range(start..end).rev()
     }
 

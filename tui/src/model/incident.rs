@@ -68,7 +68,7 @@ pub struct Incident {
     pub open_before: u64,
     /// The most errors in a second.
     pub worst_per_second: u64,
-    /// The most frequent ending of its first seconds: the likely cause.
+    /// The likely cause: of the endings of its first seconds the most frequent that live sessions met, if there were any.
     pub cause: Option<Verdict>,
     /// How many ended so in these seconds.
     pub cause_count: u64,
@@ -89,9 +89,23 @@ impl Incident {
         self.until.unwrap_or(now).saturating_sub(self.since) + 1
     }
 
-    /// Whether nearly everything that was open ended in its first seconds.
+    /// Whether nearly all live sessions were lost in its first seconds.
     pub fn took_all(&self) -> bool {
-        self.open_before >= 5 && self.cause_count * 10 >= self.open_before * 9
+        self.open_before >= 5
+            && self.cause_count * 10 >= self.open_before * 9
+            && self.cause.is_some_and(|v| v >= Verdict::SessionRevoked)
+    }
+
+    /// Tells the likely cause from the endings of the first seconds. Where live sessions were lost, that is the cause:
+    /// connects that failed beside them are its consequence.
+    fn blame(&mut self, first: &[u64; Verdict::COUNT]) {
+        let mut lost = *first;
+        for verdict in Verdict::ALL.into_iter().filter(|v| *v < Verdict::SessionRevoked) {
+            lost[verdict.index()] = 0;
+        }
+        let many = super::errors_of(&lost) * 10 >= super::errors_of(first);
+        self.cause = most(if many { &lost } else { first }).or(self.cause);
+        self.cause_count = self.cause.map_or(0, |v| first[v.index()]);
     }
 
     fn follow(&mut self, history: &History) {
@@ -119,8 +133,8 @@ impl Incident {
         }
         self.counted_to = now;
         if now < self.since + CAUSE_SECONDS {
-            self.cause = most(&self.endings).or(self.cause);
-            self.cause_count = self.cause.map_or(0, |v| self.endings[v.index()]);
+            let first = self.endings;
+            self.blame(&first);
         }
         self.mostly = most(&self.endings);
     }
@@ -226,8 +240,7 @@ impl Incidents {
             }
         }
         incident.follow(history);
-        incident.cause = most(&first);
-        incident.cause_count = incident.cause.map_or(0, |v| first[v.index()]);
+        incident.blame(&first);
         if self.all.len() >= KEPT {
             self.all.remove(0);
         }
@@ -376,14 +389,17 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_first_seconds_is_consequence_not_cause() {
+    fn failed_connects_after_lost_sessions_are_consequence_not_cause() {
         let mut history = History::default();
         let mut incidents = Incidents::default();
         for second in 1..60u64 {
             let mut delta = Delta::default();
             match second {
                 1 => delta.begun = 50,
-                20 => delta.endings[Verdict::AuthDisconnected.index()] = 50,
+                20 => {
+                    delta.endings[Verdict::AuthDisconnected.index()] = 50;
+                    delta.endings[Verdict::ConnRefused.index()] = 70;
+                }
                 21..40 => {
                     delta.begun = 50;
                     delta.endings[Verdict::ConnRefused.index()] = if second < 26 { 10 } else { 50 };
@@ -406,5 +422,6 @@ mod tests {
         assert_eq!(one.cause, Some(Verdict::AuthDisconnected));
         assert_eq!(one.mostly, Some(Verdict::ConnRefused));
         assert_eq!((one.since, one.until), (20, Some(39)));
+        assert!(one.took_all());
     }
 }

@@ -20,6 +20,8 @@ pub enum Trend {
     Steady,
     /// Less than before.
     Falling,
+    /// None in the last seconds, some in the last minute.
+    Stopped,
     /// None in the last minute.
     Past,
 }
@@ -32,6 +34,7 @@ impl Trend {
             Self::Rising => "rising",
             Self::Steady => "steady",
             Self::Falling => "falling",
+            Self::Stopped => "stopped",
             Self::Past => "past",
         }
     }
@@ -43,6 +46,7 @@ impl Trend {
             Self::Rising => "↑",
             Self::Steady => "→",
             Self::Falling => "↓",
+            Self::Stopped => "–",
             Self::Past => "·",
         }
     }
@@ -109,6 +113,8 @@ fn trend(recent: u64, before: u64, last_minute: u64, count: u64) -> Trend {
     let difference = recent as f64 - before as f64;
     if last_minute == 0 {
         Trend::Past
+    } else if recent == 0 {
+        Trend::Stopped
     } else if recent == count && before == 0 {
         Trend::New
     } else if difference.abs() <= noise {
@@ -175,6 +181,7 @@ mod tests {
             (steady, Trend::Steady),
             (rising, Trend::Rising),
             (falling, Trend::Falling),
+            ([[9; 20], [0; 20]].concat(), Trend::Stopped),
         ] {
             assert_eq!(ranked(&[(Verdict::AuthFailed, &counts)])[0].trend, trend);
         }

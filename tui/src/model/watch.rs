@@ -9,6 +9,9 @@ use clw_core::verdict::{Verdict, entry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Snapshots for which a threshold must not hold before it is told: in the first second of a run hardly any does.
+const CROSSED_FOR: u32 = 3;
+
 /// What was noticed before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
@@ -19,7 +22,8 @@ pub(super) struct Seen {
     fell_behind: bool,
     phase: Phase,
     version: Option<String>,
-    thresholds: BTreeMap<String, bool>,
+    /// For how many snapshots each threshold has not held.
+    thresholds: BTreeMap<String, u32>,
     most_ready: u64,
     /// Ready sessions fell below half of the most seen; told when they are back.
     low: bool,
@@ -108,14 +112,13 @@ impl Seen {
         for threshold in &whole.thresholds {
             // Without data nothing was crossed yet.
             let holds = threshold.passed || threshold.observed.is_none();
-            let before = self
-                .thresholds
-                .insert(threshold.expr.clone(), holds)
-                .unwrap_or(true);
-            if before && !holds {
+            let crossed = self.thresholds.entry(threshold.expr.clone()).or_default();
+            let before = *crossed;
+            *crossed = if holds { 0 } else { before.saturating_add(1) };
+            if *crossed == CROSSED_FOR {
                 let text = format!("threshold {} is crossed: {}", threshold.expr, threshold.says);
                 moments.note(second, Level::Bad, text);
-            } else if !before && holds {
+            } else if holds && before >= CROSSED_FOR {
                 moments.note(
                     second,
                     Level::Good,

@@ -7,6 +7,7 @@ use clw_core::journal::SessionRecord;
 use clw_core::report::ThresholdResult;
 use clw_core::snapshot::{Phase, Snapshot, Target, Usage};
 use clw_core::tally::{Counters, Gauges};
+use clw_core::units::show_count;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -239,8 +240,8 @@ impl Model {
             Change::Ended => {
                 if let Some(incident) = self.incidents.latest() {
                     let text = format!(
-                        "the incident is over: {} endings in {} s",
-                        incident.errors,
+                        "the incident is over: {} bad endings in {} s",
+                        show_count(incident.errors),
                         incident.lasted(second)
                     );
                     self.moments.note(second, Level::Good, text);

@@ -29,7 +29,7 @@ impl Window {
             window.exposed += point.delta.begun;
             window.seconds += point.covers.max(1);
         }
-        let open_before = history.at(from).map_or(0, |p| p.gauges.open);
+        let open_before = history.at(from).filter(|_| from > 0).map_or(0, |p| p.gauges.open);
         window.exposed += open_before;
         window
     }

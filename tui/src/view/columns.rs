@@ -52,12 +52,9 @@ pub fn render(buffer: &mut Buffer, area: Rect, app: &App, columns: &[Column], sp
         buffer.set_string(area.x + AXIS - 1, area.y + row, "│", style(app, Role::Frame));
     }
     label(buffer, area.y, top);
-    if rows >= 5 {
-        label(
-            buffer,
-            area.y + rows / 2,
-            top * f64::from(rows - rows / 2) / f64::from(rows),
-        );
+    // Half of an odd number of rows is in the middle of one: no label is better than a crooked one.
+    if rows >= 6 && rows.is_multiple_of(2) {
+        label(buffer, area.y + rows / 2, top / 2.0);
     }
     for (x, column) in (area.x + AXIS..area.right()).zip(columns) {
         let Some(value) = column.value else {

@@ -65,21 +65,16 @@ fn of_time(app: &App, count: u16) -> Vec<Column> {
     (0..u64::from(count))
         .map(|i| {
             let (from, to) = (edge(i), edge(i + 1));
+            let incidents = model.incidents().all();
+            let begins = incidents.iter().any(|x| from < x.since && x.since <= to);
             // Where there are more columns than seconds, a second takes several of them.
             let from = from.min(to.saturating_sub(1));
-            let during = model
-                .incidents()
-                .all()
+            let during = incidents
                 .iter()
                 .any(|x| x.since <= to && x.until.is_none_or(|u| u > from));
-            let begins = model
-                .incidents()
-                .all()
-                .iter()
-                .any(|x| from < x.since && x.since <= to)
-                && (i == 0 || edge(i) != edge(i + 1));
+            let before_all = now + (i + 1) * span / u64::from(count.max(1)) < span;
             Column {
-                value: if to == 0 || now + i * span / u64::from(count.max(1)) < span {
+                value: if before_all {
                     None
                 } else {
                     Window::worst_second(model.history(), from, to)

@@ -6,7 +6,6 @@ use crate::theme::Role;
 use crate::view::panel::span;
 use crate::view::words;
 use clw_core::snapshot::Phase;
-use clw_core::units::show_duration;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -63,15 +62,26 @@ fn pair(frame: &mut Frame, area: Rect, left: Vec<Span<'static>>, right: Vec<Span
 
 fn badge(app: &App) -> Span<'static> {
     let (text, role) = match app.mode {
-        Mode::Replay { speed, playing, .. } => {
-            let word = if playing { "REPLAY" } else { "REPLAY PAUSED" };
-            (format!(" {word} ×{speed} "), Role::Selected)
+        Mode::Replay {
+            speed,
+            playing,
+            position,
+            end,
+            ..
+        } => {
+            let text = match (playing, position >= end) {
+                (true, _) => format!(" REPLAY ×{speed} "),
+                (false, false) => " REPLAY PAUSED ".to_owned(),
+                (false, true) => " REPLAY END ".to_owned(),
+            };
+            (text, Role::Selected)
         }
         Mode::Live if app.is_paused() => (" PAUSED ".to_owned(), Role::Selected),
         Mode::Live => match app.freshness() {
             Freshness::Stale(_) => (" STALE ".to_owned(), Role::Banner),
             Freshness::None => (" WAITING ".to_owned(), Role::Selected),
             Freshness::Over => (" OVER ".to_owned(), Role::Selected),
+            Freshness::Fresh(_) if down(app).next().is_some() => (" LOST ".to_owned(), Role::Banner),
             Freshness::Fresh(_) => (" LIVE ".to_owned(), Role::Selected),
         },
     };
@@ -87,6 +97,17 @@ fn phase(app: &App) -> &'static str {
         Phase::Draining => "logging out",
         Phase::Done => "done",
     }
+}
+
+/// Sources that cannot be read now, with why.
+fn down(app: &App) -> impl Iterator<Item = String> {
+    app.model().feeds().iter().filter_map(|f| match &f.link {
+        Link::Lost(why) if f.phase() != Some(Phase::Done) => {
+            Some(format!("{}: {why}; trying again", f.label))
+        }
+        Link::Unreadable(why) => Some(format!("{}: {why}", f.label)),
+        _ => None,
+    })
 }
 
 /// Where the data comes from and how old it is, in words.
@@ -112,21 +133,8 @@ fn origin(app: &App) -> (String, Role) {
         );
         return (text, Role::Text);
     }
-    let down: Vec<_> = feeds
-        .iter()
-        .filter_map(|f| match &f.link {
-            Link::Lost(why) if f.phase() != Some(Phase::Done) => {
-                Some(format!("{}: {why}; trying again", f.label))
-            }
-            Link::Unreadable(why) => Some(format!("{}: {why}", f.label)),
-            _ => None,
-        })
-        .collect();
-    let age = |age: Duration| {
-        show_duration(Duration::from_millis(
-            u64::try_from(age.as_millis()).unwrap_or(u64::MAX) / 100 * 100,
-        ))
-    };
+    let down: Vec<String> = down(app).collect();
+    let age = |age: Duration| words::clock(age.as_secs());
     let names = match feeds {
         [one] => one.label.clone(),
         many => format!("{} sources", many.len()),
@@ -160,7 +168,12 @@ fn origin(app: &App) -> (String, Role) {
             } else {
                 ""
             };
-            (format!("from {names}, {held}data {} old", age(old)), Role::Dim)
+            let old = if old < Duration::from_secs(1) {
+                "under 1 s".to_owned()
+            } else {
+                age(old)
+            };
+            (format!("from {names}, {held}data {old} old"), Role::Dim)
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
 }
 
 fn render_table(frame: &mut Frame, area: Rect, app: &App, all: &[String]) {
-    let wide = area.width >= 76;
+    let wide = area.width >= 84;
     let mut rows = vec![Line::from(span(
         app,
         Role::Dim,
@@ -122,18 +122,29 @@ fn render_chart(frame: &mut Frame, area: Rect, app: &App, name: &str) {
     } else {
         decades(least, most)
     };
-    let curves: Vec<Vec<(f64, f64)>> = CURVES
+    // A curve is not drawn across time in which nothing was timed.
+    let gap = (span_s / 20).max(5) as f64;
+    let stretches: Vec<&[(f64, Times)]> = times.chunk_by(|a, b| (a.0 - b.0).abs() <= gap).collect();
+    let curves: Vec<(u8, Vec<(f64, f64)>)> = CURVES
         .iter()
-        .map(|(_, of, _)| times.iter().map(|(x, t)| (*x, log(of(t)))).collect())
-        .collect();
-    let datasets = CURVES
-        .iter()
-        .zip(&curves)
         .rev()
-        .map(|((_, _, n), points)| {
+        .flat_map(|(_, of, n)| {
+            let log_of = |(x, t): &(f64, Times)| (*x, log(of(t)));
+            stretches
+                .iter()
+                .map(move |s| (*n, s.iter().map(log_of).collect()))
+        })
+        .collect();
+    let datasets = curves
+        .iter()
+        .map(|(n, points)| {
             Dataset::default()
                 .marker(Marker::Braille)
-                .graph_type(GraphType::Line)
+                .graph_type(if points.len() > 1 {
+                    GraphType::Line
+                } else {
+                    GraphType::Scatter
+                })
                 .style(style(app, Role::Series(*n)))
                 .data(points)
         })

@@ -34,16 +34,24 @@ fn top(area: Rect) -> [Place; 2] {
     [(Page::Overview, left), (Page::Errors, right)]
 }
 
+/// Where rows are few, endings are worth more than the log.
 fn small(body: Rect) -> Vec<Place> {
-    let events = if body.height >= 20 { 5 } else { 4 };
+    let (first, last) = match body.height {
+        0..17 => (7, 0),
+        17..21 => (8, 4),
+        _ => (9, 4),
+    };
     let [first, endings, last] = Layout::vertical([
-        Constraint::Length(9),
+        Constraint::Length(first),
         Constraint::Min(4),
-        Constraint::Length(events),
+        Constraint::Length(last),
     ])
     .areas(body);
     let mut places = top(first).to_vec();
-    places.extend([(Page::Endings, endings), (Page::Events, last)]);
+    places.push((Page::Endings, endings));
+    if last.height > 0 {
+        places.push((Page::Events, last));
+    }
     places
 }
 
@@ -72,7 +80,7 @@ fn large(body: Rect) -> Vec<Place> {
         Layout::horizontal([Constraint::Percentage(54), Constraint::Percentage(46)]).areas(body);
     let events = (body.height / 4).max(8);
     let [first, endings, last] = Layout::vertical([
-        Constraint::Length((body.height / 4).clamp(10, 18)),
+        Constraint::Length((body.height * 3 / 10).clamp(12, 24)),
         Constraint::Min(9),
         Constraint::Length(events),
     ])
