@@ -171,11 +171,13 @@ impl Recording {
             }
             let head: Head = serde_json::from_str(&line)
                 .map_err(|e| self.wrong(number, &format_args!("neither journal nor telemetry: {e}")))?;
-            let place = |what, at_us| Place {
+            // A session's end may be told a little after the snapshot that was taken after it: lines are due in order.
+            let latest = self.places.last().map_or(0, |p| p.at_us);
+            let place = |what, at_us: u64| Place {
                 offset: start,
                 bytes,
                 what,
-                at_us,
+                at_us: at_us.max(latest),
             };
             match head.kind.as_deref() {
                 Some("header") => self.check_header(number, &line)?,
@@ -199,7 +201,7 @@ impl Recording {
                     let before = scout.incidents().all().len();
                     scout.absorb(source, snapshot, Duration::from_micros(at_us));
                     if scout.incidents().all().len() > before {
-                        self.incidents_us.push(at_us);
+                        self.incidents_us.push(at_us.max(latest));
                     }
                 }
             }

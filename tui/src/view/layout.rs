@@ -39,7 +39,9 @@ fn small(body: Rect) -> Vec<Place> {
     let (first, last) = match body.height {
         0..17 => (7, 0),
         17..21 => (8, 4),
-        _ => (9, 4),
+        21..25 => (9, 4),
+        25..29 => (9, 6),
+        _ => (9, 8),
     };
     let [first, endings, last] = Layout::vertical([
         Constraint::Length(first),

@@ -16,7 +16,9 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let (gauges, counters) = (&whole.gauges, &whole.counters);
     let errors = app.model().run().errors;
     let warn = |bad: bool, role| if bad { role } else { Role::Text };
-    let uptime = uptime_pct(counters.uptime, counters.sessions);
+    let up = app.model().up_pct(60);
+    // The generator adds a session's uptime up when it ends: until then there is nothing to show.
+    let uptime = (counters.uptime.meant_us > 0).then(|| uptime_pct(counters.uptime, counters.sessions));
     let one = |name: &str, value: &str, role| row(app, name, value, role, inner.width);
     let rows = vec![
         one("ready", &show_count(gauges.ready), Role::Strong),
@@ -28,12 +30,13 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         ),
         one("ended", &show_count(counters.sessions.ended), Role::Text),
         one("bad endings", &show_count(errors), warn(errors > 0, Role::Bad)),
-        one("started", &show_count(counters.sessions.started), Role::Text),
         one(
-            "uptime",
-            &words::percent((counters.sessions.started > 0).then_some(uptime)),
-            warn(uptime < 99.9, Role::Warn),
+            "up, last 60 s",
+            &words::percent(up),
+            warn(up.is_some_and(|u| u < 99.0), Role::Warn),
         ),
+        one("started", &show_count(counters.sessions.started), Role::Text),
+        one("uptime of ended", &words::percent(uptime), Role::Text),
         one("most open", &show_count(gauges.peak_open), Role::Text),
         one("dropped", &show_count(counters.sessions.dropped), Role::Text),
         one(
