@@ -43,6 +43,14 @@ pub enum DashboardError {
     Recording(#[from] RecordingError),
 }
 
+/// What Ctrl-C does.
+pub enum OnInterrupt {
+    /// It leaves the dashboard.
+    Leave,
+    /// It is the host's matter.
+    Tell(Box<dyn FnMut() + Send>),
+}
+
 /// What the dashboard works on.
 pub struct Dashboard {
     /// The state.
@@ -51,6 +59,8 @@ pub struct Dashboard {
     pub replay: Option<Replay>,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
+    /// What Ctrl-C does.
+    pub on_interrupt: OnInterrupt,
 }
 
 impl Dashboard {
@@ -104,12 +114,17 @@ impl Dashboard {
             Event::Record(record) => self.app.record(*record),
             Event::Link { source, link } => self.app.link(source, link),
             Event::Signal(_) => return Ok(Some(Left::Interrupted)),
+            Event::Say(text) => self.app.say(text),
+            Event::Close => return Ok(Some(Left::NoMoreEvents)),
             Event::Terminal(Input::Key(key)) if key.kind != KeyEventKind::Release => {
                 let effect = keys::action_of(key, self.app.is_replay()).and_then(|a| self.app.apply(a));
                 match effect {
                     None => {}
                     Some(Effect::Leave) => return Ok(Some(Left::Quit)),
-                    Some(Effect::Interrupt) => return Ok(Some(Left::Interrupted)),
+                    Some(Effect::Interrupt) => match &mut self.on_interrupt {
+                        OnInterrupt::Leave => return Ok(Some(Left::Interrupted)),
+                        OnInterrupt::Tell(host) => host(),
+                    },
                     Some(Effect::Replay(action)) => {
                         if let Some(replay) = &mut self.replay {
                             replay.apply(action, &mut self.app)?;

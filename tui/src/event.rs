@@ -27,4 +27,8 @@ pub enum Event {
     Terminal(crossterm::event::Event),
     /// SIGTERM, SIGINT or SIGHUP.
     Signal(i32),
+    /// The host has something to say.
+    Say(String),
+    /// The host is done with the dashboard.
+    Close,
 }

@@ -8,6 +8,7 @@ pub mod action;
 pub mod app;
 pub mod args;
 pub mod dashboard;
+pub mod embed;
 pub mod event;
 pub mod exit;
 pub mod export;

@@ -70,8 +70,8 @@ pub fn collect(app: &mut App, once: &Once, verbose: bool, events: &Receiver<Even
                 }
             }
             Event::Record(record) => app.record(*record),
-            Event::Signal(_) => break,
-            Event::Terminal(_) => {}
+            Event::Signal(_) | Event::Close => break,
+            Event::Terminal(_) | Event::Say(_) => {}
         }
     }
     if any {

@@ -106,6 +106,11 @@ impl Environment {
             term: of("TERM"),
         }
     }
+
+    /// The colours that it allows, where nothing was asked for.
+    pub fn theme(&self) -> Theme {
+        Theme::of_terminal(self.no_color, self.colorterm.as_deref(), self.term.as_deref())
+    }
 }
 
 impl Plan {
@@ -163,11 +168,11 @@ fn theme(args: &Args, environment: &Environment) -> Theme {
         ThemeArg::Sixteen => Theme::Sixteen,
         ThemeArg::None => Theme::None,
     });
-    let able = Theme::of_terminal(
-        environment.no_color && args.color != ColorArg::Always,
-        environment.colorterm.as_deref(),
-        environment.term.as_deref(),
-    );
+    let able = Environment {
+        no_color: environment.no_color && args.color != ColorArg::Always,
+        ..environment.clone()
+    }
+    .theme();
     match args.color {
         ColorArg::Never => Theme::None,
         // What was asked for by name wins over what the environment says.

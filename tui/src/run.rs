@@ -2,7 +2,7 @@
 
 use crate::app::{App, Mode};
 use crate::args::{self, Args};
-use crate::dashboard::{Dashboard, DashboardError, Left};
+use crate::dashboard::{Dashboard, DashboardError, Left, OnInterrupt};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::input;
@@ -93,6 +93,7 @@ fn run(args: &Args) -> Result<Exit, RunError> {
         app,
         replay,
         export_dir: plan.export_dir,
+        on_interrupt: OnInterrupt::Leave,
     };
     let mut screen = Screen::take().map_err(RunError::system("cannot take the terminal over"))?;
     let keys = input::read_keys(sender).map_err(RunError::system("cannot read keys"))?;

@@ -53,6 +53,11 @@ impl Paint {
         }
     }
 
+    /// Whether there is any colour.
+    pub const fn is_on(self) -> bool {
+        self.on
+    }
+
     /// For standard output.
     pub fn for_stdout(color: Color) -> Self {
         Self {
