@@ -5,154 +5,18 @@
 mod common;
 
 use clw_tui::term::Screen;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{self, LocalFlags};
-use nix::unistd::Pid;
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use std::io::{BufRead as _, BufReader, Read as _, Write};
+use common::terminal::{PATIENCE, Session, size};
+use nix::sys::signal::Signal;
+use portable_pty::{CommandBuilder, native_pty_system};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// No wait takes so long unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-const fn size(cols: u16, rows: u16) -> PtySize {
-    PtySize {
-        rows,
-        cols,
-        pixel_width: 0,
-        pixel_height: 0,
-    }
-}
-
-/// What the terminal has been sent.
-struct Seen {
-    parser: vt100::Parser,
-    bytes: Vec<u8>,
-}
-
-/// A program on a terminal.
-struct Session {
-    master: Box<dyn MasterPty + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    keys: Box<dyn Write + Send>,
-    seen: Arc<(Mutex<Seen>, Condvar)>,
-}
-
-impl Session {
-    fn start(program: &Path, args: &[&str], (cols, rows): (u16, u16)) -> Self {
-        let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
-        let mut command = CommandBuilder::new(program);
-        command.args(args);
-        command.env("TERM", "xterm-256color");
-        command.cwd(std::env::temp_dir());
-        let child = pair.slave.spawn_command(command).unwrap();
-        let seen = Arc::new((
-            Mutex::new(Seen {
-                parser: vt100::Parser::new(rows, cols, 0),
-                bytes: Vec::new(),
-            }),
-            Condvar::new(),
-        ));
-        let mut from = pair.master.try_clone_reader().unwrap();
-        let to = Arc::clone(&seen);
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = from.read(&mut buffer) {
-                let mut seen = to.0.lock().unwrap();
-                seen.parser.process(&buffer[..n]);
-                seen.bytes.extend(&buffer[..n]);
-                to.1.notify_all();
-            }
-        });
-        Self {
-            keys: pair.master.take_writer().unwrap(),
-            master: pair.master,
-            child,
-            seen,
-        }
-    }
-
-    fn tui(args: &[&str], at: (u16, u16)) -> Self {
-        Self::start(Path::new(env!("CARGO_BIN_EXE_clw-tui")), args, at)
-    }
-
-    /// Waits until the screen holds all `texts`.
-    fn until(&self, texts: &[&str]) {
-        let (seen, changed) = &*self.seen;
-        let holds = |seen: &mut Seen| {
-            let screen = seen.parser.screen().contents();
-            !texts.iter().all(|t| screen.contains(t))
-        };
-        let (seen, timeout) = changed
-            .wait_timeout_while(seen.lock().unwrap(), PATIENCE, holds)
-            .unwrap();
-        assert!(
-            !timeout.timed_out(),
-            "no {texts:?} on:\n{}",
-            seen.parser.screen().contents()
-        );
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    fn resize(&self, (cols, rows): (u16, u16)) {
-        self.seen
-            .0
-            .lock()
-            .unwrap()
-            .parser
-            .screen_mut()
-            .set_size(rows, cols);
-        self.master.resize(size(cols, rows)).unwrap();
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
-        kill(Pid::from_raw(pid), signal).unwrap();
-    }
-
-    /// Waits for the end, and checks that the terminal is as it was before.
-    fn ends_restored(mut self, code: u32) -> String {
-        let began = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(began.elapsed() < PATIENCE, "it does not end");
-            thread::yield_now();
-        };
-        assert_eq!(status.exit_code(), code);
-        let (seen, changed) = &*self.seen;
-        let not_left = |seen: &mut Seen| {
-            let screen = seen.parser.screen();
-            screen.alternate_screen() || screen.hide_cursor()
-        };
-        let (seen, timeout) = changed
-            .wait_timeout_while(seen.lock().unwrap(), PATIENCE, not_left)
-            .unwrap();
-        assert!(!timeout.timed_out(), "alternate screen left, cursor shown");
-        assert!(seen.bytes.windows(8).any(|w| w == b"\x1b[?1049h"), "it was taken");
-        let flags = local_flags(&*self.master);
-        assert!(flags.contains(LocalFlags::ICANON | LocalFlags::ECHO), "{flags:?}");
-        String::from_utf8_lossy(&seen.bytes).into_owned()
-    }
-}
-
-fn local_flags(master: &dyn MasterPty) -> LocalFlags {
-    // The master lives as long as the session.
-    let path = master.tty_name().unwrap();
-    let tty = std::fs::File::open(path).unwrap();
-    let fd: BorrowedFd = std::os::fd::AsFd::as_fd(&tty);
-    termios::tcgetattr(fd).unwrap().local_flags
+fn tui(args: &[&str], at: (u16, u16)) -> Session {
+    Session::start(Path::new(env!("CARGO_BIN_EXE_clw-tui")), args, at)
 }
 
 /// A generator that can be stopped and started again at the same address.
@@ -193,7 +57,7 @@ fn serve(first: TcpListener, address: &str, orders: &Receiver<bool>) {
 #[test]
 fn it_starts_follows_sizes_answers_keys_and_leaves() {
     let generator = Generator::start();
-    let mut session = Session::tui(&["--attach", &generator.address], (80, 24));
+    let mut session = tui(&["--attach", &generator.address], (80, 24));
     session.until(&[
         "LIVE",
         "ws://10.0.0.7:18789/",
@@ -228,7 +92,7 @@ fn it_starts_follows_sizes_answers_keys_and_leaves() {
 #[test]
 fn a_lost_source_is_said_and_found_again() {
     let generator = Generator::start();
-    let mut session = Session::tui(&["--attach", &generator.address], (100, 30));
+    let mut session = tui(&["--attach", &generator.address], (100, 30));
     session.until(&["LIVE", "joined"]);
     generator.orders.send(false).unwrap();
     session.until(&["LOST", "trying again", "the stream ended"]);
@@ -243,12 +107,12 @@ fn a_lost_source_is_said_and_found_again() {
 fn ctrl_c_and_signals_give_the_terminal_back() {
     let generator = Generator::start();
     let args = ["--attach", generator.address.as_str()];
-    let mut by_key = Session::tui(&args, (80, 24));
+    let mut by_key = tui(&args, (80, 24));
     by_key.until(&["LIVE"]);
     by_key.press("\x03");
     by_key.ends_restored(130);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        let session = Session::tui(&["--attach", "127.0.0.1:1"], (80, 24));
+        let session = tui(&["--attach", "127.0.0.1:1"], (80, 24));
         session.until(&["nobody listens"]);
         session.signal(signal);
         session.ends_restored(130);
@@ -258,7 +122,7 @@ fn ctrl_c_and_signals_give_the_terminal_back() {
 #[test]
 fn a_replay_is_moved_by_keys() {
     let journal = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/outage.journal");
-    let mut session = Session::tui(&["--replay", journal.to_str().unwrap(), "--paused"], (100, 34));
+    let mut session = tui(&["--replay", journal.to_str().unwrap(), "--paused"], (100, 34));
     session.until(&["REPLAY PAUSED", "1 incident, 1 ahead"]);
     session.press("n");
     session.until(&["INCIDENT since", "0 ahead"]);
@@ -331,7 +195,7 @@ fn what_keys_write_is_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let generator = Generator::start();
     let into = folder.path().to_str().unwrap();
-    let mut session = Session::tui(&["--attach", &generator.address, "--export-dir", into], (80, 24));
+    let mut session = tui(&["--attach", &generator.address, "--export-dir", into], (80, 24));
     session.until(&["LIVE", "ready              500"]);
     session.press("e");
     session.until(&["written: "]);

@@ -1,6 +1,8 @@
 //! Fixed snapshots: a run of 500 sessions through a restart of its gateway.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod terminal;
+
 use clw_core::histogram::Histogram;
 use clw_core::report::ThresholdResult;
 use clw_core::snapshot::{Phase, SCHEMA, Snapshot, Target, Usage};
