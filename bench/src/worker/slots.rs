@@ -128,6 +128,7 @@ impl Reporter {
             interval,
             usage: usage(),
             thresholds: Vec::new(),
+            recent: worker.recent.take(),
         };
         drop(tally);
         self.seq += 1;
