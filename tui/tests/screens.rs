@@ -137,3 +137,22 @@ fn the_figures_are_json_and_say_what_the_screen_says() {
     assert_eq!(figures["incidents"][0]["cause"], "clw-auth-disconnected");
     assert_eq!(figures["error_rate"]["run"]["errors"], 500 + 6 * 90 + 11);
 }
+
+#[test]
+fn an_entry_shows_the_last_sessions_that_ended_so_with_their_timelines() {
+    let mut app = app_at(66);
+    let record: clw_core::journal::SessionRecord = serde_json::from_value(serde_json::json!({
+        "session": 41, "attempt": 0, "identity": "gateway-client", "role": "operator",
+        "client": "10.0.0.5:41234", "server": "10.0.0.7:18789", "scheduled_us": 4_000_000,
+        "stages_us": {"tcp": 4_000_100, "upgrade": 4_001_000, "auth": 4_002_000, "ready": 4_003_500},
+        "ended_us": 60_000_000, "stage": "ready", "verdict": "clw-auth-disconnected", "confidence": 0.9,
+        "by": "server", "ending": "fin", "close": null, "evidence": ["FIN by the server, no close frame"],
+        "heartbeats_sent": 2, "heartbeats_missed": 0, "retry_after_us": 500_000
+    }))
+    .unwrap();
+    let mut next = common::run().swap_remove(66);
+    next.recent = vec![record];
+    app.absorb(0, next);
+    app.overlay = Some(Overlay::Entry(Verdict::AuthDisconnected));
+    insta::assert_snapshot!("entry_with_sessions_100x50", screen(&app, (100, 50)));
+}

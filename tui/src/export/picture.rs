@@ -26,7 +26,7 @@ pub fn picture(buffer: &Buffer, theme: Theme) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
          height=\"{height:.0}\">\n<title>clw-tui</title>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n\
          <g font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" fill=\"{ink}\" \
-         xml:space=\"preserve\">\n"
+         xml:space=\"preserve\" style=\"white-space:pre\">\n"
     );
     for y in area.top()..area.bottom() {
         row(&mut svg, buffer, y, ink, paper);

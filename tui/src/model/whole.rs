@@ -181,7 +181,8 @@ impl Model {
     }
 
     /// Adds a snapshot of a source, come at `now` on the dashboard's clock.
-    pub fn absorb(&mut self, source: usize, snapshot: Snapshot, now: Duration) {
+    pub fn absorb(&mut self, source: usize, mut snapshot: Snapshot, now: Duration) {
+        let recent = std::mem::take(&mut snapshot.recent);
         // The first run's own time is the dashboard's; what joins later is placed beside it.
         let base = self.anchor.map(|(at, elapsed_us)| {
             elapsed_us.saturating_add(u64::try_from(now.saturating_sub(at).as_micros()).unwrap_or(u64::MAX))
@@ -198,6 +199,9 @@ impl Model {
             return;
         };
         self.anchor.get_or_insert((now, elapsed_us));
+        for record in recent {
+            self.records.add(record);
+        }
         let label = feed.label.clone();
         self.add_up();
         self.history.add(

@@ -52,7 +52,8 @@ pub fn within_bounds(snapshot: &Snapshot) -> bool {
     let few = c.close_codes.len() <= 1000
         && c.calls.len() <= 1000
         && c.generator_errors.len() <= 1000
-        && snapshot.thresholds.len() <= 1000;
+        && snapshot.thresholds.len() <= 1000
+        && snapshot.recent.len() <= 1000;
     few && counts
         .into_iter()
         .chain(c.verdicts)

@@ -11,6 +11,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+/// Sessions shown, each with its timeline.
+const SESSIONS: usize = 3;
+
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, app: &App, verdict: Verdict) {
     let inner = framed(frame, area, app, verdict.name(), "↑ ↓ scroll, Esc closes");
@@ -30,8 +33,8 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App, verdict: Verdict) {
         &format!("{} connections ended so in this run", show_count(count)),
     );
     page.list("First to try", &[known.fix_line]);
-    page.sessions(verdict);
     page.list("Fixes", known.fixes);
+    page.sessions(verdict);
     page.list("Symptoms", known.symptoms);
     page.list("Causes", known.causes);
     page.list("Evidence in a capture", known.evidence.capture);
@@ -71,10 +74,10 @@ impl Page<'_> {
         }
     }
 
-    /// The last sessions where the source tells of them (a journal); else the samples that telemetry carries.
+    /// The last sessions where the source tells of them; else the samples that its counters carry.
     fn sessions(&mut self, verdict: Verdict) {
         let model = self.app.model();
-        let records: Vec<SessionRecord> = model.records().of(verdict).take(5).cloned().collect();
+        let records: Vec<SessionRecord> = model.records().of(verdict).take(SESSIONS).cloned().collect();
         if !records.is_empty() {
             self.heading("Last sessions that ended so");
             for record in records {
@@ -100,8 +103,9 @@ fn timeline(record: &SessionRecord) -> String {
         .min()
         .copied()
         .unwrap_or(record.scheduled_us);
+    let client = record.client.map_or_else(String::new, |c| format!(", {c}"));
     let mut parts = vec![format!(
-        "session {} ({}) from {}:",
+        "session {} ({}{client}) from {}:",
         record.session,
         record.role,
         words::clock(origin / 1_000_000)
