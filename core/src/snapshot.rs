@@ -5,6 +5,8 @@
 
 use crate::Dialect;
 use crate::histogram::Histogram;
+use crate::journal::SessionRecord;
+use crate::report::ThresholdResult;
 use crate::tally::{Counters, Gauges};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -86,6 +88,23 @@ pub struct Snapshot {
     pub interval: BTreeMap<String, Histogram>,
     /// The source's own process.
     pub usage: Usage,
+    /// The run's thresholds with what they are at; empty where none were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdResult>,
+    /// A few connections that ended in errors in the interval, by the order of their ends: at most
+    /// [`RECENT_PER_VERDICT`] of each kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recent: Vec<SessionRecord>,
+}
+
+/// How many connections of one ending an interval tells of.
+pub const RECENT_PER_VERDICT: usize = 3;
+
+/// Adds a connection to those that an interval tells of, if there is room for one of its kind.
+pub fn keep_recent(recent: &mut Vec<SessionRecord>, verdict: &str, record: impl FnOnce() -> SessionRecord) {
+    if recent.iter().filter(|r| r.verdict == verdict).count() < RECENT_PER_VERDICT {
+        recent.push(record());
+    }
 }
 
 /// A line that is no snapshot this release can read.
@@ -139,6 +158,7 @@ pub struct Aggregate {
     sources: BTreeMap<String, Source>,
     totals: BTreeMap<String, Histogram>,
     interval: BTreeMap<String, Histogram>,
+    recent: Vec<SessionRecord>,
     target: Target,
     peak_open: u64,
     seq: u64,
@@ -169,6 +189,10 @@ impl Aggregate {
         for (name, histogram) in &snapshot.interval {
             self.totals.entry(name.clone()).or_default().add(histogram);
             self.interval.entry(name.clone()).or_default().add(histogram);
+        }
+        for record in snapshot.recent {
+            let verdict = record.verdict.clone();
+            keep_recent(&mut self.recent, &verdict, || record);
         }
         if self.target.url.is_empty() {
             self.target = snapshot.target.clone();
@@ -258,9 +282,10 @@ impl Aggregate {
     pub fn snapshot(&mut self, source: &str) -> Snapshot {
         let elapsed_us = self.elapsed_us();
         let live = || self.sources.values().filter(|s| !s.lost);
-        let phase = if live().all(|s| s.phase == Phase::Done) {
+        // Before the first source has told anything the run has not ended, it begins.
+        let phase = if !self.sources.is_empty() && live().all(|s| s.phase == Phase::Done) {
             Phase::Done
-        } else if live().any(|s| s.phase == Phase::Running) {
+        } else if self.sources.is_empty() || live().any(|s| s.phase == Phase::Running) {
             Phase::Running
         } else {
             Phase::Draining
@@ -277,6 +302,8 @@ impl Aggregate {
             counters: self.counters(),
             interval: std::mem::take(&mut self.interval),
             usage: self.usage(),
+            thresholds: Vec::new(),
+            recent: std::mem::take(&mut self.recent),
         };
         self.seq += 1;
         self.last_us = elapsed_us;

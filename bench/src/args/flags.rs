@@ -215,6 +215,9 @@ pub struct OutputArgs {
     /// Serve live snapshots on a TCP address (such as :9100) or a Unix socket.
     #[arg(long, value_name = "ADDR|PATH", value_parser = parse_telemetry)]
     pub telemetry: Option<Telemetry>,
+    /// Show the dashboard of clw-tui in this terminal while the run goes on; q closes it, Ctrl-C ends the run.
+    #[arg(long)]
+    pub tui: bool,
     /// Fail (exit code 99) if this does not hold, such as uptime>=99.9% or ready_p99<500ms; repeatable.
     #[arg(long, value_name = "EXPR")]
     pub threshold: Vec<String>,

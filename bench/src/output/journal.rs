@@ -39,7 +39,12 @@ impl Journal {
 
     /// The run so far; everything before it is on disk when this returns.
     pub fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), WriteError> {
-        self.line(&Line::Snapshot(Box::new(snapshot.clone())))?;
+        // Its connections have lines of their own.
+        let snapshot = Snapshot {
+            recent: Vec::new(),
+            ..snapshot.clone()
+        };
+        self.line(&Line::Snapshot(Box::new(snapshot)))?;
         self.out
             .flush()
             .or_else(ignore_broken_pipe)

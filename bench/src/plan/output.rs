@@ -40,6 +40,9 @@ pub struct Outputs {
     pub journal: Option<Destination>,
     /// Live snapshots.
     pub telemetry: Option<Telemetry>,
+    /// The dashboard in this terminal.
+    #[serde(default)]
+    pub tui: bool,
 }
 
 impl Outputs {

@@ -364,12 +364,20 @@ fn outputs(args: &Args) -> Result<Outputs, UsageError> {
         hdr: output.hdr.clone(),
         journal: output.journal.clone(),
         telemetry: output.telemetry.clone(),
+        tui: output.tui,
     };
     if let [a, b, ..] = outputs.on_stdout()[..] {
         return Err(UsageError::Conflict {
             a,
             b,
             why: "both write to standard output; give one of them a file",
+        });
+    }
+    if let ([a, ..], true) = (&outputs.on_stdout()[..], outputs.tui) {
+        return Err(UsageError::Conflict {
+            a,
+            b: "--tui",
+            why: "both need standard output; give the former a file",
         });
     }
     Ok(outputs)

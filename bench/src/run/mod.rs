@@ -4,6 +4,7 @@ mod crew;
 mod embedded;
 mod outputs;
 mod share;
+mod watch;
 
 pub(crate) use outputs::to_json;
 pub use share::work;
@@ -28,6 +29,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use watch::Watch;
 
 /// Time between snapshots.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -69,6 +71,9 @@ pub enum RunError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
+    /// The dashboard without a terminal.
+    #[error("--tui needs a terminal on standard output; --telemetry lets clw-tui attach from another one")]
+    NoTerminal,
     /// The embedded gateway, a worker, a signal handler, the telemetry socket.
     #[error("{what}: {cause}")]
     System {
@@ -115,6 +120,9 @@ pub fn run(args: &Args) -> Result<Exit, RunError> {
         color: args.general.color.is_wanted(&std::io::stderr()),
     };
     outputs::check(&plan.outputs)?;
+    if plan.outputs.tui && !std::io::stdout().is_terminal() {
+        return Err(RunError::NoTerminal);
+    }
     // More descriptors than the soft limit cost nothing until they are used.
     let _ = limits::raise_soft_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -213,7 +221,9 @@ async fn execute(
     plan.binds.clone_from(&assessment.sources);
     plan.workers = Workers::Exactly(assessment.workers);
     let embedded = if plan.wants_embedded() {
-        Some(Embedded::start(&mut plan, assessment.gateway_workers, view.verbose).await?)
+        // Its log goes to this terminal, which the dashboard may have.
+        let verbose = view.verbose && !plan.outputs.tui;
+        Some(Embedded::start(&mut plan, assessment.gateway_workers, verbose).await?)
     } else {
         None
     };
@@ -268,6 +278,7 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
+    let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -275,11 +286,14 @@ async fn execute(
     loop {
         tokio::select! {
             biased;
-            () = signals.next() => {
+            () = stopped(&mut signals, &mut watch) => {
                 run.stops += 1;
-                progress.clear();
                 if run.stops == 1 {
-                    eprintln!("clw-bench: logging out of all sessions; once more to leave at once");
+                    let text = "logging out of all sessions; once more to leave at once";
+                    if !watch.say(text) {
+                        progress.clear();
+                        eprintln!("clw-bench: {text}");
+                    }
                     crew.tell(Command::Drain).await;
                 } else {
                     crew.tell(Command::Leave).await;
@@ -293,8 +307,14 @@ async fn execute(
                 None => break,
             },
             _ = ticks.tick() => {
-                let snapshot = run.aggregate.snapshot("run");
-                progress.show(&snapshot, planned);
+                let mut snapshot = run.aggregate.snapshot("run");
+                if !thresholds.is_empty() {
+                    let so_far = Report::new(facts(&run, true), &run.aggregate);
+                    snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
+                }
+                if !watch.show(&snapshot) {
+                    progress.show(&snapshot, planned);
+                }
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
                 }
@@ -306,12 +326,14 @@ async fn execute(
             }
         }
     }
+    watch.close();
     progress.clear();
-    let last = run.aggregate.snapshot("run");
-    sinks.interval(&last);
+    let mut last = run.aggregate.snapshot("run");
     let interrupted = run.stops > 0;
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
+    last.thresholds.clone_from(&report.thresholds);
+    sinks.interval(&last);
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
         report.warnings.push(format!(
@@ -355,6 +377,14 @@ impl Run {
                 "worker {number}: {how}; what it had counted until its last second is kept"
             ));
         }
+    }
+}
+
+/// Ctrl-C, at the dashboard or without it, or SIGTERM.
+async fn stopped(signals: &mut Signals, watch: &mut Watch) {
+    tokio::select! {
+        () = signals.next() => {}
+        () = watch.interrupted() => {}
     }
 }
 

@@ -19,10 +19,11 @@ pub use slots::run;
 
 use crate::plan::{Hold, Mix, Plan};
 use clw_core::clw;
+use clw_core::journal::SessionRecord;
 use clw_core::pacing::Schedule;
 use clw_core::reconnect::Policy;
 use clw_core::session::{ClientDialect, ClientEvent, Outbox};
-use clw_core::snapshot::Snapshot;
+use clw_core::snapshot::{Snapshot, keep_recent};
 use clw_core::tally::Tally;
 use clw_core::time::Instant;
 use rand::{RngExt as _, SeedableRng as _};
@@ -85,6 +86,8 @@ struct Worker {
     plan: Plan,
     kinds: Vec<Kind>,
     reconnect: Policy,
+    /// Connections of the interval that the next snapshot tells of.
+    recent: RefCell<Vec<SessionRecord>>,
     journal: bool,
     tally: RefCell<Tally>,
     outbox: RefCell<Outbox<ClientEvent>>,
@@ -118,6 +121,7 @@ impl Worker {
             clock,
             kinds,
             reconnect,
+            recent: RefCell::default(),
             journal,
             tally: RefCell::new(Tally::new(&plan.call_names)),
             outbox: RefCell::new(Outbox::client(plan.seed)),
@@ -238,13 +242,20 @@ impl Worker {
         }
     }
 
-    fn journal(&self, state: &SessionState, attempt: u32, end: &ConnectionEnd, retry: Option<Duration>) {
-        if self.journal {
+    /// Tells of a connection that is over: in the journal, and for a few that ended in errors in the next snapshot.
+    fn tell(&self, state: &SessionState, attempt: u32, end: &ConnectionEnd, retry: Option<Duration>) {
+        let record = || {
             let settings = self.plan.session(state.number);
             let identity = mix::identity_name(&settings, &self.plan);
             let role = settings.role.name().to_owned();
-            let record = session::record(state, attempt, end, retry, identity, role);
-            let _ = self.messages.send(Message::Session(Box::new(record)));
+            session::record(state, attempt, end, retry, identity, role)
+        };
+        let verdict = end.judgement.verdict;
+        if verdict.is_error() {
+            keep_recent(&mut self.recent.borrow_mut(), verdict.name(), record);
+        }
+        if self.journal {
+            let _ = self.messages.send(Message::Session(Box::new(record())));
         }
     }
 }

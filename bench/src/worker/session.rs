@@ -146,7 +146,7 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         };
         // A session that is turned away is meant to be up from then on.
         state.meant_from.get_or_insert(now);
-        worker.journal(&state, attempt, &end, retry_after);
+        worker.tell(&state, attempt, &end, retry_after);
         let Some(delay) = retry_after else {
             finish(worker, &state, &end, now);
             return Outcome::Ended(end.judgement.verdict);

@@ -127,6 +127,8 @@ impl Reporter {
             counters: tally.counters.clone(),
             interval,
             usage: usage(),
+            thresholds: Vec::new(),
+            recent: worker.recent.take(),
         };
         drop(tally);
         self.seq += 1;

@@ -50,6 +50,11 @@ impl Paint {
         Self { on }
     }
 
+    /// Whether there is any colour.
+    pub const fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Never.
     pub const PLAIN: Self = Self { on: false };
 

@@ -1,0 +1,25 @@
+//! What the dashboard knows: pure data and arithmetic over snapshots, without a terminal, a socket or a clock.
+//!
+//! A [`Model`] is fed with snapshots and with the state of the links they come through; everything that a panel shows is
+//! read from it. Time is whatever the caller hands in, so a replay and a test get the same picture every time.
+
+mod delta;
+mod feed;
+mod history;
+mod incident;
+mod moments;
+mod ranking;
+mod records;
+mod watch;
+mod whole;
+mod window;
+
+pub use delta::Delta;
+pub use feed::{Feed, Link};
+pub use history::{History, Point, Times};
+pub use incident::{Change, Incident, Incidents, Kind};
+pub use moments::{Level, Moment, Moments};
+pub use ranking::{Ranked, Trend, rank};
+pub use records::Records;
+pub use whole::{Freshness, Model, Whole};
+pub use window::{Window, connections_begun, errors_of};

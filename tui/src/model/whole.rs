@@ -1,0 +1,315 @@
+//! All sources together, and what became of them over time.
+
+use super::watch::Seen;
+use super::{Change, Feed, History, Incidents, Kind, Level, Link, Moments, Records, Window};
+use clw_core::histogram::{Histogram, Summary};
+use clw_core::journal::SessionRecord;
+use clw_core::report::ThresholdResult;
+use clw_core::snapshot::{Phase, Snapshot, Target, Usage};
+use clw_core::tally::{Counters, Gauges};
+use clw_core::units::show_count;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Data is stale after so many intervals without a snapshot.
+const STALE_INTERVALS: u32 = 3;
+
+/// How old the data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Nothing has come yet.
+    None,
+    /// As old as it should be.
+    Fresh(Duration),
+    /// Older than that.
+    Stale(Duration),
+    /// The run is over: its data does not age.
+    Over,
+}
+
+/// The newest state of all sources, added up.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// What is loaded; of several sources the first that tells.
+    pub target: Target,
+    /// Where the run is.
+    pub phase: Phase,
+    /// The longest of the sources' runs, in microseconds.
+    pub elapsed_us: u64,
+    /// Counters of the sources' runs.
+    pub counters: Counters,
+    /// What is open now.
+    pub gauges: Gauges,
+    /// The generators' use of their machines.
+    pub usage: Usage,
+    /// Latencies of the run, as far as it was seen, by metric.
+    pub totals: BTreeMap<String, Summary>,
+    /// Thresholds with what they are at, each with the source's label where there are several.
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// Everything that is known.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    feeds: Vec<Feed>,
+    whole: Whole,
+    history: History,
+    incidents: Incidents,
+    moments: Moments,
+    records: Records,
+    seen: Seen,
+    /// The dashboard's clock and the run's at the first snapshot.
+    anchor: Option<(Duration, u64)>,
+}
+
+impl Model {
+    /// With one feed for each source, by label.
+    pub fn new(labels: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            feeds: labels.into_iter().map(Feed::new).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The sources.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    /// All sources added up.
+    pub fn whole(&self) -> &Whole {
+        &self.whole
+    }
+
+    /// The past.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Incidents.
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// The event log.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Sessions by ending, where the source tells of them.
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Adds a finished session.
+    pub fn record(&mut self, record: SessionRecord) {
+        self.records.add(record);
+    }
+
+    /// The last `seconds`.
+    pub fn window(&self, seconds: u64) -> Window {
+        Window::ending(&self.history, self.history.now(), seconds)
+    }
+
+    /// The run.
+    pub fn run(&self) -> Window {
+        Window::whole(&self.whole.counters, self.whole.elapsed_us)
+    }
+
+    /// Of the sessions that were up or waited to reconnect in the last `seconds`, the share of their time that they were
+    /// up, in percent; `None` where there were none.
+    pub fn up_pct(&self, seconds: u64) -> Option<f64> {
+        let now = self.history.now();
+        let (mut up, mut meant) = (0, 0);
+        for point in self.history.between(now.saturating_sub(seconds), now) {
+            let covers = point.covers.clamp(1, seconds);
+            up += point.gauges.ready * covers;
+            meant += (point.gauges.ready + point.gauges.reconnecting) * covers;
+        }
+        (meant > 0).then(|| up as f64 * 100.0 / meant as f64)
+    }
+
+    /// How old the data is at `now`: that of the source that is furthest behind.
+    pub fn freshness(&self, now: Duration) -> Freshness {
+        let mut oldest: Option<(Duration, bool)> = None;
+        for feed in &self.feeds {
+            let Some(last) = &feed.last else { continue };
+            if feed.phase() == Some(Phase::Done) || feed.link == Link::Ended {
+                continue;
+            }
+            let age = now.saturating_sub(feed.arrived);
+            let interval = Duration::from_micros(last.interval_us.clamp(1_000_000, 60_000_000));
+            let stale = age > interval * STALE_INTERVALS;
+            oldest = oldest.max(Some((age, stale)));
+        }
+        match oldest {
+            Some((age, true)) => Freshness::Stale(age),
+            Some((age, false)) => Freshness::Fresh(age),
+            None if self.feeds.iter().any(|f| f.last.is_some()) => Freshness::Over,
+            None => Freshness::None,
+        }
+    }
+
+    /// The state of the way to a source has changed.
+    pub fn link(&mut self, source: usize, link: Link) {
+        let second = self.history.now();
+        let Some(feed) = self.feeds.get_mut(source) else {
+            return;
+        };
+        if feed.link == link {
+            return;
+        }
+        let label = feed.label.clone();
+        let over = feed.phase() == Some(Phase::Done);
+        match &link {
+            Link::Lost(_) if over => {}
+            // Trying again with the same result is not news.
+            Link::Lost(_) if matches!(feed.link, Link::Lost(_)) => {}
+            Link::Lost(why) if feed.last.is_some() => {
+                self.moments
+                    .note(second, Level::Warn, format!("lost {label}: {why}"));
+            }
+            Link::Unreadable(why) => {
+                self.moments.note(second, Level::Bad, format!("{label}: {why}"));
+            }
+            Link::Up if feed.last.is_some() && matches!(feed.link, Link::Lost(_) | Link::Unreadable(_)) => {
+                self.moments.note(second, Level::Good, format!("{label} is back"));
+            }
+            _ => {}
+        }
+        feed.link = link;
+    }
+
+    /// Adds a snapshot of a source, come at `now` on the dashboard's clock.
+    pub fn absorb(&mut self, source: usize, mut snapshot: Snapshot, now: Duration) {
+        let recent = std::mem::take(&mut snapshot.recent);
+        // The first run's own time is the dashboard's; what joins later is placed beside it.
+        let base = self.anchor.map(|(at, elapsed_us)| {
+            elapsed_us.saturating_add(u64::try_from(now.saturating_sub(at).as_micros()).unwrap_or(u64::MAX))
+        });
+        let elapsed_us = snapshot.elapsed_us;
+        let was_lost = self
+            .feeds
+            .get(source)
+            .is_some_and(|f| matches!(f.link, Link::Lost(_) | Link::Unreadable(_)) && f.last.is_some());
+        let Some(feed) = self.feeds.get_mut(source) else {
+            return;
+        };
+        let Some((step, interval)) = feed.absorb(snapshot, base, now) else {
+            return;
+        };
+        self.anchor.get_or_insert((now, elapsed_us));
+        for record in recent {
+            self.records.add(record);
+        }
+        let label = feed.label.clone();
+        self.add_up();
+        self.history.add(
+            step.second,
+            step.covers,
+            &step.delta,
+            self.whole.gauges,
+            &interval,
+        );
+        let second = self.history.now();
+        if step.restarted {
+            self.moments.note(
+                second,
+                Level::Warn,
+                format!("{label} was restarted: its figures begin anew"),
+            );
+        } else if was_lost {
+            self.moments.note(second, Level::Good, format!("{label} is back"));
+        }
+        if step.joined_late {
+            self.moments.note(
+                second,
+                Level::Note,
+                format!("joined {label} in mid-run: charts and latencies begin here"),
+            );
+            self.seen.take_as_known(&self.whole.counters);
+        }
+        if step.missed > 0 {
+            self.moments.note(
+                second,
+                Level::Note,
+                format!(
+                    "{} snapshots of {label} were missed: their latencies are lost",
+                    step.missed
+                ),
+            );
+        }
+        match self.incidents.judge(&self.history) {
+            Change::Began => {
+                if let Some(incident) = self.incidents.latest() {
+                    let what = match incident.kind {
+                        Kind::Storm => "a storm of endings",
+                        Kind::Departure => "the error rate leaves its baseline",
+                    };
+                    let cause = incident.cause.map_or("", clw_core::verdict::Verdict::name);
+                    self.moments.note(
+                        incident.since,
+                        Level::Bad,
+                        format!("incident: {what}, first {cause}"),
+                    );
+                }
+            }
+            Change::Ended => {
+                if let Some(incident) = self.incidents.latest() {
+                    let text = format!(
+                        "the incident is over: {} bad endings in {} s",
+                        show_count(incident.errors),
+                        incident.lasted(second)
+                    );
+                    self.moments.note(second, Level::Good, text);
+                }
+            }
+            Change::None => {}
+        }
+        self.seen.notice(second, &self.whole, &mut self.moments);
+    }
+
+    fn add_up(&mut self) {
+        let mut whole = Whole::default();
+        let mut totals: BTreeMap<String, Histogram> = BTreeMap::new();
+        let told = || self.feeds.iter().filter_map(|f| f.last.as_ref().map(|l| (f, l)));
+        let several = self.feeds.len() > 1;
+        for (feed, last) in told() {
+            whole.counters.add(&last.counters);
+            if matches!(feed.link, Link::Up | Link::Ended | Link::Connecting) {
+                whole.gauges.add(&last.gauges);
+            }
+            whole.usage.cpu_us += last.usage.cpu_us;
+            whole.usage.rss_peak_bytes += last.usage.rss_peak_bytes;
+            whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
+            if whole.target.url.is_empty() {
+                whole.target = last.target.clone();
+            }
+            for (name, histogram) in feed.totals() {
+                totals.entry(name.clone()).or_default().add(histogram);
+            }
+            for threshold in &last.thresholds {
+                let mut threshold = threshold.clone();
+                if several {
+                    threshold.expr = format!("{} ({})", threshold.expr, feed.label);
+                }
+                whole.thresholds.push(threshold);
+            }
+        }
+        let any = |phase| told().any(|(_, l)| l.phase == phase);
+        whole.phase = if any(Phase::Running) {
+            Phase::Running
+        } else if any(Phase::Draining) {
+            Phase::Draining
+        } else if told().next().is_some() {
+            Phase::Done
+        } else {
+            Phase::default()
+        };
+        whole.totals = totals
+            .iter()
+            .map(|(name, h)| (name.clone(), h.summary()))
+            .collect();
+        self.whole = whole;
+    }
+}

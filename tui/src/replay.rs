@@ -1,0 +1,143 @@
+//! A recording played into an [`App`].
+
+use crate::action::Action;
+use crate::app::{App, Mode};
+use crate::model::Link;
+use crate::source::{Entry, Player, Recording, RecordingError, Seek};
+use std::ops::Range;
+use std::time::Duration;
+
+/// A recording and where it is.
+#[derive(Debug)]
+pub struct Replay {
+    recording: Recording,
+    player: Player,
+}
+
+impl Replay {
+    /// At the recording's beginning.
+    pub fn new(recording: Recording) -> Self {
+        let player = Player::new(recording.times_us(), recording.incidents_us());
+        Self { recording, player }
+    }
+
+    /// The sources' names.
+    pub fn labels(&self) -> &[String] {
+        self.recording.labels()
+    }
+
+    /// The clock, to be set before the first frame.
+    pub fn player(&mut self) -> &mut Player {
+        &mut self.player
+    }
+
+    /// What the header says.
+    pub fn mode(&self) -> Mode {
+        let (incidents, ahead) = self.player.incidents();
+        Mode::Replay {
+            speed: self.player.speed(),
+            playing: self.player.playing,
+            position: self.player.position(),
+            end: self.player.end(),
+            incidents,
+            ahead,
+        }
+    }
+
+    /// Shows the first moment, or that at `at`.
+    pub fn begin(&mut self, at: Option<Duration>, app: &mut App) -> Result<(), RecordingError> {
+        if let Some(cut) = self.recording.cut.clone() {
+            app.say(cut);
+        }
+        let seek = self.player.seek(at.unwrap_or(Duration::ZERO));
+        self.follow(seek, app)
+    }
+
+    /// Real time has passed.
+    pub fn advance(&mut self, passed: Duration, app: &mut App) -> Result<(), RecordingError> {
+        let due = self.player.advance(passed);
+        let moved = !due.is_empty();
+        self.feed(due, app)?;
+        if self.player.playing && self.player.at_end() {
+            self.player.playing = false;
+            if moved {
+                app.say("the end of the recording; Home begins again, N is the incident before");
+            }
+        }
+        app.mode = self.mode();
+        Ok(())
+    }
+
+    /// Carries out a key of the replay.
+    pub fn apply(&mut self, action: Action, app: &mut App) -> Result<(), RecordingError> {
+        let here = self.player.position();
+        let seek = match action {
+            Action::Pause => {
+                self.player.playing = !self.player.playing;
+                // Playing on at the end means from the beginning.
+                (self.player.playing && self.player.at_end()).then(|| self.player.seek(Duration::ZERO))
+            }
+            Action::Faster => {
+                self.player.change_speed(true);
+                None
+            }
+            Action::Slower => {
+                self.player.change_speed(false);
+                None
+            }
+            Action::Forward(s) => Some(self.player.seek(here + Duration::from_secs(s.into()))),
+            Action::Backward(s) => Some(
+                self.player
+                    .seek(here.saturating_sub(Duration::from_secs(s.into()))),
+            ),
+            Action::Start => Some(self.player.seek(Duration::ZERO)),
+            Action::End => Some(self.player.seek(Duration::MAX)),
+            Action::NextIncident | Action::PreviousIncident => {
+                let forwards = action == Action::NextIncident;
+                let seek = self.player.seek_incident(forwards);
+                if seek.is_none() {
+                    app.say(if forwards {
+                        "no incident after this"
+                    } else {
+                        "no incident before this"
+                    });
+                }
+                seek
+            }
+            _ => None,
+        };
+        if let Some(seek) = seek {
+            self.follow(seek, app)?;
+        }
+        app.mode = self.mode();
+        Ok(())
+    }
+
+    fn follow(&mut self, seek: Seek, app: &mut App) -> Result<(), RecordingError> {
+        if seek.anew {
+            app.restart();
+        }
+        self.feed(seek.entries, app)?;
+        app.mode = self.mode();
+        Ok(())
+    }
+
+    fn feed(&mut self, due: Range<usize>, app: &mut App) -> Result<(), RecordingError> {
+        for index in due {
+            match self.recording.entry(index)? {
+                Some(Entry::Snapshot(source, snapshot)) => {
+                    let at = Duration::from_micros(snapshot.elapsed_us);
+                    app.absorb_at(source, *snapshot, at);
+                }
+                Some(Entry::Record(record)) => app.record(*record),
+                None => {}
+            }
+        }
+        if self.player.at_end() {
+            for source in 0..self.recording.labels().len() {
+                app.link(source, Link::Ended);
+            }
+        }
+        Ok(())
+    }
+}

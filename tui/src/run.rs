@@ -1,0 +1,165 @@
+//! The whole program: arguments in, exit code out.
+
+use crate::app::{App, Mode};
+use crate::args::{self, Args};
+use crate::dashboard::{Dashboard, DashboardError, Left, OnInterrupt};
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::input;
+use crate::model::Model;
+use crate::once::{self, NoData};
+use crate::plan::{Environment, Plan, Source, UsageError};
+use crate::replay::Replay;
+use crate::source::{Recording, RecordingError, attach};
+use crate::term::Screen;
+use clap::Parser as _;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use thiserror::Error;
+
+/// Events that may wait: a source that is faster than the screen waits, and nothing grows.
+const QUEUE: usize = 256;
+
+#[derive(Debug, Error)]
+enum RunError {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error(transparent)]
+    NoData(#[from] NoData),
+    #[error(transparent)]
+    Dashboard(#[from] DashboardError),
+    #[error("standard output is no terminal: use --once for a frame as text")]
+    NoTerminal,
+    #[error("{what}: {cause}")]
+    System { what: &'static str, cause: io::Error },
+}
+
+impl RunError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::System { what, cause }
+    }
+}
+
+/// Runs the command line `args` (the first is the program's name).
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // A closed pipe is no error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    if let Some(what) = args.generate {
+        let _ = args::generate(what, &mut io::stdout());
+        return Exit::Done.into();
+    }
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("clw-tui: {error}");
+            error.exit().into()
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<Exit, RunError> {
+    let plan = Plan::new(args, &Environment::of_process())?;
+    if plan.once.is_none() && !io::stdout().is_terminal() {
+        return Err(RunError::NoTerminal);
+    }
+    let (sender, events) = sync_channel(QUEUE);
+    let (app, replay) = open(&plan, &sender)?;
+    input::catch_signals(sender.clone()).map_err(RunError::system("cannot listen for signals"))?;
+    if plan.once.is_some() {
+        return print_frame(&plan, app, replay, &events);
+    }
+    let mut dashboard = Dashboard {
+        app,
+        replay,
+        export_dir: plan.export_dir,
+        on_interrupt: OnInterrupt::Leave,
+    };
+    let mut screen = Screen::take().map_err(RunError::system("cannot take the terminal over"))?;
+    let keys = input::read_keys(sender).map_err(RunError::system("cannot read keys"))?;
+    let left = dashboard.run(&mut screen, &events);
+    drop(keys);
+    drop(screen);
+    Ok(match left? {
+        Left::Quit | Left::NoMoreEvents => Exit::Done,
+        Left::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>), RunError> {
+    match &plan.source {
+        Source::Attach(endpoints) => {
+            let labels = endpoints.iter().map(ToString::to_string);
+            let app = App::new(Model::new(labels), Mode::Live, plan.theme);
+            for (source, endpoint) in endpoints.iter().enumerate() {
+                attach(source, endpoint.clone(), sender.clone())
+                    .map_err(RunError::system("cannot start a thread"))?;
+            }
+            Ok((app, None))
+        }
+        Source::Replay {
+            path,
+            speed,
+            at,
+            paused,
+        } => {
+            let mut replay = Replay::new(Recording::open(path)?);
+            let player = replay.player();
+            player.set_speed(*speed);
+            player.playing = !paused;
+            let mut app = App::new(
+                Model::new(replay.labels().iter().cloned()),
+                replay.mode(),
+                plan.theme,
+            );
+            replay.begin(*at, &mut app)?;
+            Ok((app, Some(replay)))
+        }
+    }
+}
+
+fn print_frame(
+    plan: &Plan,
+    mut app: App,
+    replay: Option<Replay>,
+    events: &Receiver<Event>,
+) -> Result<Exit, RunError> {
+    let Some(once) = &plan.once else {
+        return Ok(Exit::Done);
+    };
+    match (replay, &plan.source) {
+        (Some(mut replay), Source::Replay { at: None, .. }) => {
+            replay.apply(crate::action::Action::End, &mut app)?;
+        }
+        (Some(_), _) => {}
+        (None, _) => once::collect(&mut app, once, plan.verbose, events)?,
+    }
+    let text = once::frame(&mut app, once);
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(RunError::System {
+            what: "cannot write to standard output",
+            cause,
+        }),
+        _ => Ok(Exit::Done),
+    }
+}

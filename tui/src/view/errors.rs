@@ -1,0 +1,87 @@
+//! The error rate: now, lately, in the run, and over time.
+
+use crate::app::App;
+use crate::model::Window;
+use crate::theme::Role;
+use crate::view::columns::{self, Column};
+use crate::view::panel::{framed, span};
+use crate::view::words;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+/// Draws it.
+pub fn render(frame: &mut Frame, area: Rect, app: &App) {
+    let note = if area.width >= 70 {
+        "bad endings ÷ connections exposed"
+    } else {
+        ""
+    };
+    let inner = framed(frame, area, app, "error rate", note);
+    let model = app.model();
+    let mut spans = Vec::new();
+    for (name, window) in [
+        ("now", model.window(1)),
+        ("10 s", model.window(10)),
+        ("1 m", model.window(60)),
+        ("run", model.run()),
+    ] {
+        let rate = window.rate_pct();
+        let role = match rate {
+            Some(r) if r >= 5.0 => Role::Bad,
+            Some(r) if r > 0.0 => Role::Warn,
+            Some(_) => Role::Ok,
+            None => Role::Dim,
+        };
+        spans.push(span(app, Role::Dim, format!(" {name} ")));
+        spans.push(span(app, role, format!("{:<7}", words::percent(rate))));
+        if inner.width >= 75 {
+            spans.push(span(
+                app,
+                Role::Dim,
+                format!("{:<8}", words::per_second(window.per_second())),
+            ));
+        }
+    }
+    if inner.height == 0 {
+        return;
+    }
+    frame.render_widget(Line::from(spans), Rect { height: 1, ..inner });
+    let chart = Rect {
+        y: inner.y + 1,
+        height: inner.height - 1,
+        ..inner
+    };
+    let columns = of_time(app, columns::room(chart.width));
+    columns::render(frame.buffer_mut(), chart, app, &columns, app.span_s());
+}
+
+/// One column for each part of the span, the newest at the right. Each shows its worst second, so that a short outage is
+/// not averaged away on a long chart.
+fn of_time(app: &App, count: u16) -> Vec<Column> {
+    let (model, span) = (app.model(), app.span_s());
+    let now = model.history().now();
+    let edge = |i: u64| (now + i * span / u64::from(count.max(1))).saturating_sub(span);
+    (0..u64::from(count))
+        .map(|i| {
+            let (from, to) = (edge(i), edge(i + 1));
+            let incidents = model.incidents().all();
+            let begins = incidents.iter().any(|x| from < x.since && x.since <= to);
+            // Where there are more columns than seconds, a second takes several of them.
+            let from = from.min(to.saturating_sub(1));
+            let during = incidents
+                .iter()
+                .any(|x| x.since <= to && x.until.is_none_or(|u| u > from));
+            let before_all = now + (i + 1) * span / u64::from(count.max(1)) < span;
+            Column {
+                value: if before_all {
+                    None
+                } else {
+                    Window::worst_second(model.history(), from, to)
+                },
+                role: if during { Role::Bad } else { Role::Warn },
+                mark: begins.then_some("▲"),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! Every panel, as it stands on the screen, at three sizes.
+
+mod common;
+
+use clw_core::verdict::Verdict;
+use clw_tui::action::Action;
+use clw_tui::app::{App, Mode, Overlay, Page};
+use clw_tui::export;
+use clw_tui::model::{Link, Model};
+use clw_tui::theme::Theme;
+use common::app_at;
+use std::time::Duration;
+
+const SIZES: [(u16, u16); 3] = [(60, 20), (80, 24), (200, 60)];
+
+fn screen(app: &App, (width, height): (u16, u16)) -> String {
+    export::text(&export::draw(app, width, height))
+}
+
+#[test]
+fn every_page_at_three_sizes_during_an_outage() {
+    let mut app = app_at(66);
+    for page in Page::ALL {
+        app.page = page;
+        for (width, height) in SIZES {
+            let name = format!("{}_{width}x{height}", page.name());
+            insta::assert_snapshot!(name, screen(&app, (width, height)));
+        }
+    }
+}
+
+#[test]
+fn every_overlay_at_three_sizes() {
+    let mut app = app_at(66);
+    for (name, overlay) in [
+        ("help", Overlay::Help),
+        ("entry", Overlay::Entry(Verdict::AuthDisconnected)),
+    ] {
+        app.overlay = Some(overlay);
+        for (width, height) in SIZES {
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(&app, (width, height)));
+        }
+    }
+}
+
+#[test]
+fn calm_and_after_the_outage() {
+    insta::assert_snapshot!("calm_80x24", screen(&app_at(30), (80, 24)));
+    insta::assert_snapshot!("after_80x24", screen(&app_at(89), (80, 24)));
+    insta::assert_snapshot!("after_120x40", screen(&app_at(89), (120, 40)));
+}
+
+#[test]
+fn nothing_yet_stale_lost_and_unreadable_are_said_in_words() {
+    let first_lines = |app: &App| {
+        let text = screen(app, (100, 30));
+        text.lines().take(2).collect::<Vec<_>>().join("\n")
+    };
+    let new = || App::new(Model::new(["[::1]:9100".to_owned()]), Mode::Live, Theme::None);
+    let mut unreadable = new();
+    unreadable.link(
+        0,
+        Link::Unreadable("not telemetry of clw-bench: expected value at line 1 column 1".to_owned()),
+    );
+    let mut stale = app_at(30);
+    stale.tick(Duration::from_secs(42));
+    let mut lost = app_at(30);
+    lost.link(0, Link::Lost("the stream ended".to_owned()));
+    let mut gone = lost.clone();
+    gone.tick(Duration::from_secs(95));
+    let mut paused = app_at(30);
+    paused.apply(Action::Pause);
+    let mut replay = app_at(30);
+    replay.mode = Mode::Replay {
+        speed: 4,
+        playing: true,
+        position: Duration::from_secs(30),
+        end: Duration::from_secs(90),
+        incidents: 1,
+        ahead: 1,
+    };
+    let all = [
+        ("nothing yet", new()),
+        ("unreadable", unreadable),
+        ("stale", stale),
+        ("lost", lost),
+        ("lost and stale", gone),
+        ("paused", paused),
+        ("replay", replay),
+    ];
+    let text: Vec<String> = all
+        .iter()
+        .map(|(name, app)| format!("{name}\n{}", first_lines(app)))
+        .collect();
+    insta::assert_snapshot!("headers", text.join("\n\n"));
+}
+
+#[test]
+fn any_size_is_drawn_and_a_small_one_says_what_is_needed() {
+    let app = app_at(66);
+    for width in (1..=300).step_by(13) {
+        for height in (1..=100).step_by(9) {
+            export::draw(&app, width, height);
+        }
+    }
+    let small = screen(&app, (20, 5));
+    assert!(
+        small.contains("20x5 now") && small.contains("60x20 needed"),
+        "{small}"
+    );
+}
+
+#[test]
+fn every_theme_shows_the_same_text() {
+    let plain = screen(&app_at(66), (120, 40));
+    for theme in Theme::ALL {
+        let mut app = app_at(66);
+        app.theme = theme;
+        assert_eq!(screen(&app, (120, 40)), plain, "{}", theme.name());
+    }
+}
+
+#[test]
+fn the_picture_holds_the_text_of_the_screen() {
+    let app = app_at(66);
+    let buffer = export::draw(&app, 80, 24);
+    let svg = export::picture(&buffer, Theme::Dark);
+    assert!(svg.contains("INCIDENT") && svg.contains("clw-auth-disconnected"));
+    assert!(!svg.contains("href"), "self-contained");
+}
+
+#[test]
+fn the_figures_are_json_and_say_what_the_screen_says() {
+    let figures: serde_json::Value = serde_json::from_str(&export::figures(&app_at(66))).unwrap();
+    assert_eq!(figures["schema"], "clw.dashboard/1");
+    assert_eq!(figures["endings"][0]["verdict"], "clw-conn-refused");
+    assert_eq!(figures["incidents"][0]["cause"], "clw-auth-disconnected");
+    assert_eq!(figures["error_rate"]["run"]["errors"], 500 + 6 * 90 + 11);
+}
+
+#[test]
+fn an_entry_shows_the_last_sessions_that_ended_so_with_their_timelines() {
+    let mut app = app_at(66);
+    let record: clw_core::journal::SessionRecord = serde_json::from_value(serde_json::json!({
+        "session": 41, "attempt": 0, "identity": "gateway-client", "role": "operator",
+        "client": "10.0.0.5:41234", "server": "10.0.0.7:18789", "scheduled_us": 4_000_000,
+        "stages_us": {"tcp": 4_000_100, "upgrade": 4_001_000, "auth": 4_002_000, "ready": 4_003_500},
+        "ended_us": 60_000_000, "stage": "ready", "verdict": "clw-auth-disconnected", "confidence": 0.9,
+        "by": "server", "ending": "fin", "close": null, "evidence": ["FIN by the server, no close frame"],
+        "heartbeats_sent": 2, "heartbeats_missed": 0, "retry_after_us": 500_000
+    }))
+    .unwrap();
+    let mut next = common::run().swap_remove(66);
+    next.recent = vec![record];
+    app.absorb(0, next);
+    app.overlay = Some(Overlay::Entry(Verdict::AuthDisconnected));
+    insta::assert_snapshot!("entry_with_sessions_100x50", screen(&app, (100, 50)));
+}
