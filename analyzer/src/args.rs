@@ -61,6 +61,9 @@ pub struct Args {
     /// The gateway's own log: joined by address and port.
     #[arg(long, value_name = "F", help_heading = "Input")]
     pub log: Option<PathBuf>,
+    /// The same sessions captured at the other side: who sent the RST, where packets were lost.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub peer: Option<PathBuf>,
     /// Open connections remembered at most; past it the oldest idle one is given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
     pub max_open: u32,

@@ -5,7 +5,8 @@ use crate::decode::{Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Options, Timeline};
 use crate::join::gateway_log::GatewayLog;
 use crate::join::journal::Journal;
-use crate::join::{Agreement, JoinError};
+use crate::join::peer::Peer;
+use crate::join::{JoinError, Joins};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
 use crate::output::json::{self, Json};
@@ -135,7 +136,7 @@ impl Sinks {
         capture: &CaptureSummary,
         totals: &Totals,
         thresholds: &[ThresholdResult],
-        joins: &[(&str, Agreement)],
+        joins: &Joins,
         evicted: u64,
     ) -> Result<(), WriteError> {
         if let Some(out) = self.json {
@@ -144,8 +145,8 @@ impl Sinks {
                 ("thresholds", serde_json::to_value(thresholds).unwrap_or_default()),
                 ("passed", passed.into()),
             ];
-            for (name, agreement) in joins {
-                more.push((name, serde_json::to_value(agreement).unwrap_or_default()));
+            for (name, value) in joins.values() {
+                more.push((name, value));
             }
             out.finish(&json::capture(capture, evicted), &totals.summary, &more)?;
         }
@@ -165,6 +166,7 @@ struct Collected<'a> {
     sinks: Sinks,
     journal: Option<Journal>,
     log: Option<GatewayLog>,
+    peer: Option<Peer>,
     totals: Totals,
     timelines: Vec<Judged>,
     skipped: BTreeMap<&'static str, u64>,
@@ -173,6 +175,9 @@ struct Collected<'a> {
 
 impl Collected<'_> {
     fn take(&mut self, mut judged: Judged) {
+        if let Some(peer) = &mut self.peer {
+            peer.join(&mut judged);
+        }
         if let Some(journal) = &mut self.journal {
             journal.join(&judged);
         }
@@ -224,6 +229,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         args,
         journal: args.journal.as_deref().map(Journal::open).transpose()?,
         log: args.log.as_deref().map(GatewayLog::open).transpose()?,
+        peer: args.peer.as_deref().map(Peer::open).transpose()?,
         sinks: Sinks::open(args)?,
         totals: Totals::default(),
         timelines: Vec::new(),
@@ -247,6 +253,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         sinks,
         journal,
         log,
+        peer,
         mut totals,
         timelines,
         skipped,
@@ -261,13 +268,11 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         *summary.skipped.entry(reason).or_default() += count;
     }
     totals.finish();
-    let joins: Vec<(&str, Agreement)> = [
-        journal.map(|journal| ("journal", journal.finish())),
-        log.map(|log| ("log", log.finish())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let joins = Joins {
+        journal: journal.map(Journal::finish),
+        log: log.map(GatewayLog::finish),
+        peer: peer.map(Peer::finish),
+    };
     let report = totals.as_report();
     let thresholds: Vec<_> = args.threshold.iter().map(|t| t.evaluate(&report)).collect();
     let passed = thresholds.iter().all(|t| t.passed);
@@ -315,7 +320,12 @@ fn read(
                 engine.keys().add(text);
             }
             Some(Item::Frame(frame)) => match decoder.decode(&frame) {
-                Decoded::Tcp(segment) => engine.feed(&segment, &mut |judged| collected.take(judged)),
+                Decoded::Tcp(segment) => {
+                    if let Some(peer) = &mut collected.peer {
+                        peer.see(&segment);
+                    }
+                    engine.feed(&segment, &mut |judged| collected.take(judged));
+                }
                 Decoded::Udp(_) => *collected.skipped.entry("UDP").or_default() += 1,
                 Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
             },

@@ -2,6 +2,7 @@
 
 pub mod gateway_log;
 pub mod journal;
+pub mod peer;
 
 use crate::judge::Judged;
 use serde::Serialize;
@@ -71,6 +72,34 @@ pub struct Agreement {
     pub disagreements: Vec<Disagreement>,
     /// How many there are in all.
     pub disagree: u64,
+}
+
+/// All that a capture was joined with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Joins {
+    /// With clw-bench's journal.
+    pub journal: Option<Agreement>,
+    /// With the gateway's log.
+    pub log: Option<Agreement>,
+    /// With the other side's capture.
+    pub peer: Option<peer::Comparison>,
+}
+
+impl Joins {
+    /// Members of the result.
+    pub fn values(&self) -> Vec<(&'static str, serde_json::Value)> {
+        let value = |agreement: &Agreement| serde_json::to_value(agreement).unwrap_or_default();
+        [
+            self.journal.as_ref().map(|journal| ("journal", value(journal))),
+            self.log.as_ref().map(|log| ("log", value(log))),
+            self.peer
+                .as_ref()
+                .map(|peer| ("peer", serde_json::to_value(peer).unwrap_or_default())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
 }
 
 impl Agreement {

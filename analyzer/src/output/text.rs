@@ -1,6 +1,7 @@
 //! The report for people.
 
-use crate::join::Agreement;
+use crate::join::Joins;
+use crate::join::peer::Comparison;
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
@@ -22,7 +23,7 @@ type Written = std::fmt::Result;
 pub fn render(
     capture: &CaptureSummary,
     totals: &Totals,
-    joins: &[(&str, Agreement)],
+    joins: &Joins,
     thresholds: &[ThresholdResult],
     evicted: u64,
     paint: Paint,
@@ -212,8 +213,15 @@ fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     Ok(())
 }
 
-fn joined(out: &mut String, joins: &[(&str, Agreement)], paint: Paint) -> Written {
-    for (name, a) in joins {
+fn joined(out: &mut String, joins: &Joins, paint: Paint) -> Written {
+    if let Some(peer) = &joins.peer {
+        compared(out, peer, paint)?;
+    }
+    let agreements = [("journal", &joins.journal), ("log", &joins.log)];
+    for (name, a) in agreements
+        .iter()
+        .filter_map(|(name, a)| Some((name, a.as_ref()?)))
+    {
         heading(out, paint, &format!("Joined with the {name}"))?;
         let sign = if a.disagree == 0 {
             paint.paint(Role::Good, "✓")
@@ -249,6 +257,47 @@ fn joined(out: &mut String, joins: &[(&str, Agreement)], paint: Paint) -> Writte
                 writeln!(out, "        {name}: {line}")?;
             }
         }
+    }
+    Ok(())
+}
+
+fn compared(out: &mut String, peer: &Comparison, paint: Paint) -> Written {
+    heading(out, paint, "Compared with the other side")?;
+    let Some(here) = peer.here else {
+        return writeln!(
+            out,
+            "  no packet is in both captures: other sessions, or an address translation between them"
+        );
+    };
+    writeln!(
+        out,
+        "  this capture is the {}'s side; {} connections are in both, {} only here",
+        here.name(),
+        show_count(peer.joined),
+        show_count(peer.only_here)
+    )?;
+    if let (Some(path), Some(offset)) = (peer.one_way_ms, peer.clock_offset_ms) {
+        writeln!(
+            out,
+            "  {path:.2} ms apart at the least; the other clock is {offset:+.2} ms off"
+        )?;
+    }
+    if peer.is_partial {
+        writeln!(
+            out,
+            "  the other capture is too large to tell losses packet by packet"
+        )?;
+    } else {
+        writeln!(
+            out,
+            "  lost on the way: {} of the {}'s packets, {} of the other side's",
+            show_count(peer.lost_outgoing),
+            here.name(),
+            show_count(peer.lost_incoming)
+        )?;
+    }
+    for finding in peer.findings.iter().take(10) {
+        writeln!(out, "  {}", paint.paint(Role::Bad, finding))?;
     }
     Ok(())
 }
