@@ -106,6 +106,9 @@ pub struct Args {
     /// No progress, no report.
     #[arg(short, long, help_heading = "General")]
     pub quiet: bool,
+    /// More sessions, with all of their evidence.
+    #[arg(short, long, help_heading = "General")]
+    pub verbose: bool,
     /// Print completions or the man page.
     #[arg(long, value_name = "WHAT", help_heading = "General")]
     pub generate: Option<Generate>,

@@ -296,7 +296,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
                 .collect();
             ladders.join("\n")
         } else {
-            text::render(&summary, &totals, &joins, &thresholds, evicted, paint, width())
+            text::render(&summary, &totals, &joins, &thresholds, evicted, &look(args))
         };
         print(&shown)?;
     }
@@ -356,6 +356,14 @@ fn paint(args: &Args) -> Paint {
     let color: Color = args.color.into();
     let no_color = std::env::var_os("NO_COLOR");
     Paint::new(color.is_wanted(std::io::stdout().is_terminal(), no_color.as_deref()))
+}
+
+fn look(args: &Args) -> text::Look {
+    text::Look {
+        paint: paint(args),
+        width: width(),
+        is_verbose: args.verbose,
+    }
 }
 
 fn width() -> usize {

@@ -78,6 +78,9 @@ pub(super) fn words(
             ));
         }
     }
+    if let Some(what) = facts.forgiven {
+        lines.push(format!("against RFC 6455: {what}"));
+    }
     if let Some(why) = &facts.no_keys {
         lines.push(format!(
             "TLS is not decrypted ({why}): close codes and heartbeats are unseen; give --keylog"

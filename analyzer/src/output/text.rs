@@ -14,10 +14,23 @@ use std::time::Duration;
 
 /// Sessions shown as worth a look.
 const WORTH_A_LOOK: usize = 6;
+/// Lines of evidence shown of each.
+const EVIDENCE: usize = 5;
 /// Warnings shown.
 const WARNINGS: usize = 6;
 
 type Written = std::fmt::Result;
+
+/// How the report looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Colours.
+    pub paint: Paint,
+    /// Columns.
+    pub width: usize,
+    /// More sessions, with all of their evidence.
+    pub is_verbose: bool,
+}
 
 /// The whole report.
 pub fn render(
@@ -26,20 +39,20 @@ pub fn render(
     joins: &Joins,
     thresholds: &[ThresholdResult],
     evicted: u64,
-    paint: Paint,
-    width: usize,
+    look: &Look,
 ) -> String {
     let mut out = String::new();
+    let paint = look.paint;
     // Writing to a String cannot fail.
     let _ = head(&mut out, capture, totals, paint);
     let _ = incidents(&mut out, totals, paint);
     let _ = endings(&mut out, totals, paint);
-    let _ = sessions(&mut out, totals, paint);
+    let _ = sessions(&mut out, totals, look);
     let _ = joined(&mut out, joins, paint);
     let _ = limits(&mut out, capture, evicted, paint);
     let _ = held(&mut out, thresholds, paint);
     let _ = next(&mut out, capture, totals, paint);
-    fold(&out, width)
+    fold(&out, look.width)
 }
 
 fn heading(out: &mut String, paint: Paint, text: &str) -> Written {
@@ -182,12 +195,17 @@ fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     Ok(())
 }
 
-fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
+fn sessions(out: &mut String, totals: &Totals, look: &Look) -> Written {
+    let (each, most, lines) = if look.is_verbose {
+        (usize::MAX, usize::MAX, usize::MAX)
+    } else {
+        (1, WORTH_A_LOOK, EVIDENCE)
+    };
     let mut bad: Vec<&Record> = totals
         .examples
         .iter()
         .filter(|(name, _)| is_bad(name) || **name == Verdict::Incomplete.name())
-        .filter_map(|(_, records)| records.first())
+        .flat_map(|(_, records)| records.iter().take(each))
         .collect();
     if bad.is_empty() {
         return Ok(());
@@ -195,8 +213,8 @@ fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     bad.sort_by_key(|record| {
         std::cmp::Reverse(totals.summary.by_verdict.get(record.verdict.unwrap_or_default()))
     });
-    heading(out, paint, "Worth a look")?;
-    for record in bad.into_iter().take(WORTH_A_LOOK) {
+    heading(out, look.paint, "Worth a look")?;
+    for record in bad.into_iter().take(most) {
         let title = format!(
             "  #{} {} → {}, {}, {}",
             record.id,
@@ -206,7 +224,7 @@ fn sessions(out: &mut String, totals: &Totals, paint: Paint) -> Written {
             record.verdict.unwrap_or_default()
         );
         writeln!(out, "{title} (confidence {:.2})", record.confidence)?;
-        for line in record.evidence.iter().take(5) {
+        for line in record.evidence.iter().take(lines) {
             writeln!(out, "      {line}")?;
         }
     }

@@ -93,6 +93,8 @@ pub struct Facts {
     pub token_expires_ns: Option<u64>,
     /// Protocol broken.
     pub violation: Option<Violation>,
+    /// Protocol broken in a way that the peer may have forgiven.
+    pub forgiven: Option<&'static str>,
     /// The user agent is a helper's.
     pub helper: bool,
     /// Heartbeats.
@@ -132,6 +134,7 @@ impl Facts {
             shutdown_announced: None,
             token_expires_ns: None,
             violation: None,
+            forgiven: None,
             helper: false,
             beats: Beats::new(heartbeat_factor),
             tls_failure: None,

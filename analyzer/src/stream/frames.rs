@@ -39,6 +39,8 @@ pub enum Event<'a> {
     },
     /// The sender broke the protocol; the text says how.
     Violation(&'static str),
+    /// The sender broke the protocol in a way that some peers forgive; reading goes on.
+    Forgivable(&'static str),
 }
 
 /// Buffers that all connections share.
@@ -63,6 +65,8 @@ pub struct Frames {
     message: Option<(bool, bool, bool)>,
     message_bytes: Vec<u8>,
     state: State,
+    /// Its frames are masked, or not, against the rules; told once.
+    is_masked_wrongly: bool,
     inflate: Option<Box<Inflate>>,
     /// Frames read, by opcode.
     pub opcodes: [u32; 16],
@@ -106,6 +110,7 @@ impl Frames {
             message: None,
             message_bytes: Vec::new(),
             state: State::Framed,
+            is_masked_wrongly: false,
             inflate: None,
             opcodes: [0; 16],
         }
@@ -196,6 +201,14 @@ impl Frames {
             on(Event::Violation(what));
             return &[];
         }
+        if self.is_client != header.open.mask.is_some() && !self.is_masked_wrongly {
+            self.is_masked_wrongly = true;
+            on(Event::Forgivable(if self.is_client {
+                "the client's frames are not masked"
+            } else {
+                "the server's frames are masked"
+            }));
+        }
         self.opcodes[usize::from(header.open.opcode)] += 1;
         self.payload_is_whole = true;
         self.frame = Some(header.open);
@@ -208,8 +221,6 @@ impl Frames {
         match open.opcode {
             _ if reserved => Some("reserved bits are set without an extension"),
             3..=7 | 11..=15 => Some("unknown opcode"),
-            _ if self.is_client && open.mask.is_none() => Some("a client's frame is not masked"),
-            _ if !self.is_client && open.mask.is_some() => Some("a server's frame is masked"),
             8.. if open.left > 125 => Some("a control frame is longer than 125 bytes"),
             8.. if !open.is_final => Some("a control frame is fragmented"),
             1 | 2 if self.message.is_some() => Some("a new message begins inside a fragmented one"),

@@ -491,6 +491,10 @@ fn said(
             facts.broken(way.sender(), what);
             words.say(|| format!("broken: {what}"));
         }
+        Event::Forgivable(what) => {
+            facts.forgiven.get_or_insert(what);
+            words.say(|| format!("against the rules: {what}"));
+        }
         Event::Message {
             is_text,
             payload,
