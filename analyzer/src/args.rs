@@ -96,6 +96,9 @@ pub struct Args {
     /// One connection a row.
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub csv: Option<PathBuf>,
+    /// Tables in DIR, one a day, as DuckDB or Spark read a folder of them.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub parquet: Option<PathBuf>,
     /// What must hold, such as error_rate<1% or clw-injected-reset==0; repeatable. Exit code 99 if it does not.
     #[arg(long, value_name = "EXPR", value_parser = threshold, help_heading = "Output")]
     pub threshold: Vec<Threshold>,

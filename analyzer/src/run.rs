@@ -10,6 +10,7 @@ use crate::join::{JoinError, Joins};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
 use crate::output::json::{self, Json};
+use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
 use crate::output::{ladder, text};
 use crate::source::{Capture, CaptureSummary, Item, SourceError};
@@ -86,6 +87,7 @@ struct Sinks {
     json: Option<Json>,
     jsonl: Option<Whole>,
     csv: Option<Csv>,
+    parquet: Option<Parquet>,
 }
 
 impl Sinks {
@@ -106,6 +108,7 @@ impl Sinks {
             json: args.json.as_deref().map(Json::create).transpose()?,
             jsonl: args.jsonl.as_deref().map(Whole::create).transpose()?,
             csv: args.csv.as_deref().map(Csv::create).transpose()?,
+            parquet: args.parquet.as_deref().map(Parquet::create).transpose()?,
         })
     }
 
@@ -124,11 +127,14 @@ impl Sinks {
         if let Some(csv) = &mut self.csv {
             csv.connection(&judged.record)?;
         }
+        if let Some(parquet) = &mut self.parquet {
+            parquet.connection(&judged.record)?;
+        }
         Ok(())
     }
 
     const fn are_none(&self) -> bool {
-        self.json.is_none() && self.jsonl.is_none() && self.csv.is_none()
+        self.json.is_none() && self.jsonl.is_none() && self.csv.is_none() && self.parquet.is_none()
     }
 
     fn finish(
@@ -154,6 +160,9 @@ impl Sinks {
             out.finish()?;
         }
         if let Some(out) = self.csv {
+            out.finish()?;
+        }
+        if let Some(out) = self.parquet {
             out.finish()?;
         }
         Ok(())

@@ -1,38 +1,9 @@
 //! `--csv`: one connection a row.
 
+use super::columns::{COLUMNS, Cell, Kind};
 use super::whole::{Whole, WriteError};
 use crate::record::Record;
 use std::path::Path;
-
-/// The columns.
-pub const HEADER: [&str; 26] = [
-    "id",
-    "client",
-    "server",
-    "start",
-    "duration_ms",
-    "dialect",
-    "stage",
-    "verdict",
-    "confidence",
-    "kind",
-    "by",
-    "at_ms",
-    "close_code",
-    "close_by",
-    "close_reason",
-    "rst_class",
-    "packets_client",
-    "packets_server",
-    "bytes_client",
-    "bytes_server",
-    "retransmissions_client",
-    "retransmissions_server",
-    "heartbeat_period_ms",
-    "heartbeat_gaps",
-    "role",
-    "evidence",
-];
 
 /// A table being written.
 pub struct Csv {
@@ -45,45 +16,20 @@ impl Csv {
         let mut csv = Self {
             out: Whole::create(path)?,
         };
-        csv.row(HEADER.iter().map(ToString::to_string))?;
+        csv.row(COLUMNS.iter().map(|column| column.name.to_owned()))?;
         Ok(csv)
     }
 
     /// Adds a connection.
-    pub fn connection(&mut self, r: &Record) -> Result<(), WriteError> {
-        let close = r.ending.ws_close.as_ref();
-        let row = [
-            r.id.to_string(),
-            r.client.to_string(),
-            r.server.to_string(),
-            r.start.clone(),
-            r.duration_ms.to_string(),
-            r.dialect.name().to_owned(),
-            r.stage.name().to_owned(),
-            r.verdict.unwrap_or_default().to_owned(),
-            r.confidence.to_string(),
-            format!("{:?}", r.ending.kind).to_lowercase(),
-            r.ending.by.name().to_owned(),
-            r.ending.at_ms.to_string(),
-            close.map(|c| c.code.to_string()).unwrap_or_default(),
-            close.map_or("", |c| c.by.name()).to_owned(),
-            close.map(|c| c.reason.clone()).unwrap_or_default(),
-            r.ending.rst.first().map_or("", |rst| rst.class).to_owned(),
-            r.packets.client.to_string(),
-            r.packets.server.to_string(),
-            r.bytes.client.to_string(),
-            r.bytes.server.to_string(),
-            r.retransmissions.client.to_string(),
-            r.retransmissions.server.to_string(),
-            r.heartbeats
-                .period_ms
-                .map(|ms| ms.to_string())
-                .unwrap_or_default(),
-            r.heartbeats.gaps.len().to_string(),
-            r.identity.role.clone().unwrap_or_default(),
-            r.evidence.join(" | "),
-        ];
-        self.row(row)
+    pub fn connection(&mut self, record: &Record) -> Result<(), WriteError> {
+        self.row(COLUMNS.iter().map(|column| match (column.of)(record) {
+            // A spreadsheet reads a date, not a count of microseconds.
+            Cell::Whole(_) if column.kind == Kind::Time => record.start.clone(),
+            Cell::Whole(number) => number.to_string(),
+            Cell::Real(number) => number.to_string(),
+            Cell::Text(text) => text,
+            Cell::Null => String::new(),
+        }))
     }
 
     /// Makes it visible.

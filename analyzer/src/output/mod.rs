@@ -1,7 +1,9 @@
 //! What is written of an analysis.
 
+pub mod columns;
 pub mod csv;
 pub mod json;
 pub mod ladder;
+pub mod parquet;
 pub mod text;
 pub mod whole;

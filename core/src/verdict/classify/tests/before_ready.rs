@@ -191,8 +191,32 @@ fn the_handshake_timeout_is_known_by_its_time_whatever_the_code() {
         by_fin.since_upgrade = timeout;
         gives(&by_fin, Verdict::HandshakeTimeout);
         by_fin.since_upgrade = timeout.mul_f32(0.9);
+        // ClawChat's server has no other reason to give up on a client that says nothing.
+        by_fin.since_first_message = (dialect == Clawchat).then_some(Duration::from_secs(1));
         gives(&by_fin, Verdict::ClosedBeforeConnect);
     }
+}
+
+#[test]
+fn a_clawchat_server_that_waited_in_vain_timed_out_whatever_its_timeout() {
+    let mut seen = cut(Clawchat, Challenge, EndingKind::Fin, Server);
+    seen.since_upgrade = Duration::from_secs(3);
+    gives(&seen, Verdict::HandshakeTimeout);
+    let at_once = Observation {
+        since_upgrade: Duration::from_millis(200),
+        ..seen.clone()
+    };
+    gives(&at_once, Verdict::ClosedBeforeConnect);
+    let by_the_client = Observation {
+        ended_by: Client,
+        ..seen.clone()
+    };
+    gives(&by_the_client, Verdict::ClosedBeforeConnect);
+    let reset = Observation {
+        ending: EndingKind::Rst,
+        ..seen
+    };
+    gives(&reset, Verdict::ClosedBeforeConnect);
 }
 
 #[test]
