@@ -70,20 +70,20 @@ judge() {
 
 @test "flapping: the base before, nothing during, the base after" {
   judge changing vpn-flap 0 29.5
-  judge changing vpn-flap 30.5 35.5 loss=1
-  judge changing vpn-flap 36.5 44
+  judge changing vpn-flap 31 35.5 loss=1
+  judge changing vpn-flap 37 44
 }
 
 @test "a tunnel: the open track before, nothing inside, the open track after" {
   judge changing train-tunnel 0 39.5
-  judge changing train-tunnel 40.5 51.5 loss=1
-  judge changing train-tunnel 52.5 60
+  judge changing train-tunnel 41 51.5 loss=1
+  judge changing train-tunnel 53 60
 }
 
 @test "latency spikes of 5 to 10 s, and the base around them" {
   judge changing seed-spikes 0 29.5
-  judge changing seed-spikes 30.5 32.5 mean=7520 spread=693
-  judge changing seed-spikes 33.5 40
+  judge changing seed-spikes 31 32.5 mean=7520 spread=693
+  judge changing seed-spikes 34 40
 }
 
 @test "hand-overs: a short gap every 15 s is part of the promised loss" {
@@ -92,7 +92,7 @@ judge() {
 
 @test "a blackhole one way: what is sent still leaves, nothing comes back" {
   judge changing one-way-blackhole 0 9.5
-  judge changing one-way-blackhole 10.5 19 loss=1
+  judge changing one-way-blackhole 11 19 loss=1
   log=$(cat "$BATS_FILE_TMPDIR/changing/one-way-blackhole.log")
   echo "$log"
   [[ $log =~ out:\ ([0-9]+)\ packets\ passed,\ ([0-9]+)\ dropped ]]
@@ -104,7 +104,7 @@ judge() {
 
 @test "a blackhole both ways" {
   judge changing blackhole 0 9.5
-  judge changing blackhole 10.5 19 loss=1
+  judge changing blackhole 11 19 loss=1
 }
 
 @test "nothing is left of all these runs" {
