@@ -3,7 +3,7 @@
 
 # conduct PARENT CHANGE: calls CHANGE whenever something else holds than before, until PARENT is gone.
 conduct() {
-  local parent=$1 change=$2 parent_start origin now next
+  local parent=$1 change=$2 parent_start origin now next event_begin
   process_start "$parent" || return 0
   parent_start=$REPLY
   now_ms
@@ -18,7 +18,9 @@ conduct() {
     now=$next
     timeline_state "$now"
     note "$(((now + 500) / 1000)) s: $(condition_text)"
+    event_begin=$EPOCHREALTIME
     "$change"
+    [[ ! ${OPT_EVENTS:-} ]] || printf '%s %s %s %s\n' "$event_begin" "$EPOCHREALTIME" "$now" "$(condition_text)" >>"$OPT_EVENTS"
   done
 }
 

@@ -32,6 +32,8 @@ Where (apply, clear, show):
 Run:
   --server CMD               A shell command for the server's side; ended after the client's
   --client CMD               A shell command for the client's side, instead of -- COMMAND
+  --events FILE              Append a line for every change of a timeline: when it began and was complete (seconds since
+                             1970), the milliseconds of the profile, and what holds from then on
   --wait PORT                Start the client when the server listens on PORT (at most 10 s)
   --seconds N                End the command (TERM) after N seconds; apply: clear after N seconds
                              COMMAND finds $NETEM_SERVER, $NETEM_SERVER6, $NETEM_CLIENT, $NETEM_CLIENT6 (addresses),

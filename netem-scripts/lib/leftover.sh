@@ -11,7 +11,8 @@ lock() {
   runtime_dir
   (umask 077 && mkdir -p -- "$REPLY") || die "$STATUS_FAILED" "$REPLY: cannot be made; NETEM_RUNTIME_DIR names another place"
   exec {LOCK}>"$REPLY/lock"
-  flock -w 30 "$LOCK" || die "$STATUS_FAILED" "another netem has been changing things for 30 s ($REPLY/lock)"
+  # a set-up takes a second or two; many at once on a slow machine wait for one another
+  flock -w 120 "$LOCK" || die "$STATUS_FAILED" "other calls of netem have been changing things for 2 minutes ($REPLY/lock)"
 }
 unlock() {
   [[ ! ${LOCK:-} ]] || exec {LOCK}>&-

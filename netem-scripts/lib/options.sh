@@ -4,11 +4,11 @@
 parse_options() {
   WORDS_GIVEN=() COMMAND=()
   OPT_NETNS='' OPT_DEV='' OPT_PORTS='' OPT_ADDRESS='' OPT_ADDRESS_FAMILY='' OPT_SHARE='' OPT_DIRECTION='' OPT_SECONDS=''
-  OPT_SERVER='' OPT_CLIENT='' OPT_WAIT='' OPT_JSON='' OPT_DRY_RUN='' OPT_I_KNOW='' OPT_QUIET='' OPT_VERBOSE=''
+  OPT_SERVER='' OPT_CLIENT='' OPT_WAIT='' OPT_EVENTS='' OPT_JSON='' OPT_DRY_RUN='' OPT_I_KNOW='' OPT_QUIET='' OPT_VERBOSE=''
   while [[ $# -gt 0 ]]; do
     case $1 in
       --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
-      --netns | --dev | --port | --address | --share | --direction | --seconds | --server | --client | --wait)
+      --netns | --dev | --port | --address | --share | --direction | --seconds | --server | --client | --wait | --events)
         [[ $# -gt 1 ]] || usage_error "$1 needs a value"
         option_value "$1" "$2"
         shift 2
@@ -49,6 +49,7 @@ option_value() {
     --direction) is_direction "$value" || usage_error "--direction takes out, in or both"; OPT_DIRECTION=$value ;;
     --seconds) [[ $value =~ ^[1-9][0-9]{0,6}$ ]] || usage_error "--seconds takes a whole number"; OPT_SECONDS=$value ;;
     --wait) is_port "$value" || usage_error "--wait takes a port"; OPT_WAIT=$value ;;
+    --events) OPT_EVENTS=$value ;;
     --server) OPT_SERVER=$value ;;
     --client) OPT_CLIENT=$value ;;
   esac

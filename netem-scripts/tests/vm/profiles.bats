@@ -18,21 +18,31 @@ promise() {
     END { printf "loss=%s mean=%s spread=%s bursty=%d", loss, mean, spread, bursty }' "$BATS_TEST_DIRNAME/../../profiles/$1.conf"
 }
 
-# judge KIND PROFILE FROM TO [VARIABLE=VALUE…]: against the promise, or against other values
+# judge KIND PROFILE PART FROM TO [VARIABLE=VALUE…]: against the promise, or against other values
 judge() {
-  local kind=$1 profile=$2 from=$3 to=$4 word
+  local kind=$1 profile=$2 part=$3 from=$4 to=$5 word
   local -a variables=()
-  shift 4
+  shift 5
   for word in $(promise "$profile") "$@"; do variables+=(-v "$word"); done
-  awk -v name="$profile" -v from="$from" -v to="$to" -v interval="$(cat "$BATS_FILE_TMPDIR/$kind/$profile.interval")" \
+  awk -v name="$profile" -v part="$part" -v from="$from" -v to="$to" -v interval="$(cat "$BATS_FILE_TMPDIR/$kind/$profile.interval")" \
     "${variables[@]}" -f "$BATS_TEST_DIRNAME/judge.awk" "$BATS_FILE_TMPDIR/$kind/$profile.ping" | tee -a "${MEASURED:-/dev/null}" >&3
   return "${PIPESTATUS[0]}"
+}
+
+# judge_after N PROFILE [VARIABLE=VALUE…]: what was sent after the timeline's Nth change was complete and before the next
+# began, as the events file says; N is 0 for the time before the first.  What is on its way at a change is left out.
+judge_after() {
+  local n=$1 profile=$2 from to
+  shift 2
+  read -r from to < <(awk -v n="$n" 'NR == n { from = $2 + 0.1 } NR == n + 1 { to = $1 - 0.5 } END { printf "%.6f %.6f\n", from, to ? to : 1e10 }' \
+    "$BATS_FILE_TMPDIR/changing/$profile.events")
+  judge changing "$profile" "change $n" "$from" "$to" "$@"
 }
 
 @test "a profile that does not change keeps its promise of loss, mean and spread" {
   bad=0 judged=0
   for file in "$BATS_FILE_TMPDIR"/steady/*.ping; do
-    judge steady "$(basename "$file" .ping)" 0 3600 || bad=$((bad + 1))
+    judge steady "$(basename "$file" .ping)" whole 0 1e10 || bad=$((bad + 1))
     judged=$((judged + 1))
   done
   [ "$judged" -eq "$(grep -LE '^(at|every) ' "$BATS_TEST_DIRNAME"/../../profiles/*.conf | wc -l)" ]
@@ -69,30 +79,36 @@ judge() {
 }
 
 @test "flapping: the base before, nothing during, the base after" {
-  judge changing vpn-flap 0 29.5
-  judge changing vpn-flap 30.5 35.5 loss=1
-  judge changing vpn-flap 36.5 44
+  judge_after 0 vpn-flap
+  judge_after 1 vpn-flap loss=1
+  judge_after 2 vpn-flap
 }
 
 @test "a tunnel: the open track before, nothing inside, the open track after" {
-  judge changing train-tunnel 0 39.5
-  judge changing train-tunnel 40.5 51.5 loss=1
-  judge changing train-tunnel 52.5 60
+  judge_after 0 train-tunnel
+  judge_after 1 train-tunnel loss=1
+  judge_after 2 train-tunnel
 }
 
 @test "latency spikes of 5 to 10 s, and the base around them" {
-  judge changing seed-spikes 0 29.5
-  judge changing seed-spikes 30.5 32.5 mean=7520 spread=693
-  judge changing seed-spikes 33.5 40
+  judge_after 0 seed-spikes
+  judge_after 1 seed-spikes mean=7520 spread=693
+  judge_after 2 seed-spikes
 }
 
 @test "hand-overs: a short gap every 15 s is part of the promised loss" {
-  judge changing sat-leo 0 60.9
+  # a gap lasts as long as tc needs for the change on top, which on a busy machine is not nothing: the events file says how long
+  # they were; half a round trip more, in which answers on their way were lost
+  loss=$(awk 'NR % 2 { begin = $1; end = $2 } NR % 2 == 0 { gaps += ($2 - begin + $1 - end) / 2 + 0.024 } END { print 0.008 + gaps / 61 }' \
+    "$BATS_FILE_TMPDIR/changing/sat-leo.events")
+  echo "expected with these gaps: $loss"
+  awk -v loss="$loss" 'BEGIN { exit !(loss >= 0.018 && loss < 0.05) }'
+  judge changing sat-leo whole 0 1e10 loss="$loss"
 }
 
 @test "a blackhole one way: what is sent still leaves, nothing comes back" {
-  judge changing one-way-blackhole 0 9.5
-  judge changing one-way-blackhole 10.5 19 loss=1
+  judge_after 0 one-way-blackhole
+  judge_after 1 one-way-blackhole loss=1
   log=$(cat "$BATS_FILE_TMPDIR/changing/one-way-blackhole.log")
   echo "$log"
   [[ $log =~ out:\ ([0-9]+)\ packets\ passed,\ ([0-9]+)\ dropped ]]
@@ -103,8 +119,8 @@ judge() {
 }
 
 @test "a blackhole both ways" {
-  judge changing blackhole 0 9.5
-  judge changing blackhole 10.5 19 loss=1
+  judge_after 0 blackhole
+  judge_after 1 blackhole loss=1
 }
 
 @test "nothing is left of all these runs" {
