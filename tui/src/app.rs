@@ -218,10 +218,14 @@ impl App {
         self.live.link(source, link);
     }
 
-    /// Forgets all data: a replay begins anew.
-    pub fn restart(&mut self) {
-        let labels: Vec<String> = self.live.feeds().iter().map(|f| f.label.clone()).collect();
-        self.live = Model::new(labels);
+    /// Shows another state: a replay goes back.
+    pub fn replace(&mut self, model: Model) {
+        self.live = model;
+    }
+
+    /// Works out what only a frame needs. To be called before one is drawn.
+    pub fn settle(&mut self) {
+        self.live.settle();
     }
 
     /// Endings in their order.
@@ -319,10 +323,10 @@ impl App {
                 self.scroll = 0;
             }
             Action::Pause => {
-                self.frozen = match self.frozen.take() {
-                    Some(_) => None,
-                    None => Some(Box::new((self.live.clone(), self.now))),
-                };
+                if self.frozen.take().is_none() {
+                    self.live.settle();
+                    self.frozen = Some(Box::new((self.live.clone(), self.now)));
+                }
             }
             Action::ZoomIn => self.span = Some(self.zoom().saturating_sub(1)),
             Action::ZoomOut => self.span = Some((self.zoom() + 1).min(SPANS_S.len() - 1)),

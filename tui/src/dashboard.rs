@@ -81,6 +81,7 @@ impl Dashboard {
             ticked = now;
             let due = drawn.map_or(now, |d| d + if changed { FRAME } else { IDLE_FRAME });
             if now >= due {
+                self.app.settle();
                 screen.terminal().draw(|frame| view::render(frame, &self.app))?;
                 drawn = Some(now);
                 changed = false;

@@ -2,23 +2,35 @@
 
 use crate::action::Action;
 use crate::app::{App, Mode};
-use crate::model::Link;
+use crate::model::{Link, Model};
 use crate::source::{Entry, Player, Recording, RecordingError, Seek};
 use std::ops::Range;
 use std::time::Duration;
+
+/// States that are kept for going back.
+const CHECKPOINTS: usize = 8;
+/// Fewer entries than this are taken in again faster than anybody notices.
+const LEAST_STRIDE: usize = 256;
 
 /// A recording and where it is.
 #[derive(Debug)]
 pub struct Replay {
     recording: Recording,
     player: Player,
+    /// The state before some entries, by the entry's index: going back begins at the nearest.
+    checkpoints: Vec<(usize, Model)>,
 }
 
 impl Replay {
     /// At the recording's beginning.
     pub fn new(recording: Recording) -> Self {
         let player = Player::new(recording.times_us(), recording.incidents_us());
-        Self { recording, player }
+        let begin = Model::new(recording.labels().iter().cloned());
+        Self {
+            recording,
+            player,
+            checkpoints: vec![(0, begin)],
+        }
     }
 
     /// The sources' names.
@@ -114,16 +126,26 @@ impl Replay {
     }
 
     fn follow(&mut self, seek: Seek, app: &mut App) -> Result<(), RecordingError> {
+        let mut entries = seek.entries;
         if seek.anew {
-            app.restart();
+            let nearest = self.checkpoints.iter().rev().find(|(at, _)| *at <= entries.end);
+            if let Some((at, model)) = nearest {
+                app.replace(model.clone());
+                entries.start = *at;
+            }
         }
-        self.feed(seek.entries, app)?;
+        self.feed(entries, app)?;
         app.mode = self.mode();
         Ok(())
     }
 
     fn feed(&mut self, due: Range<usize>, app: &mut App) -> Result<(), RecordingError> {
+        let stride = (self.player.entries() / CHECKPOINTS).max(LEAST_STRIDE);
         for index in due {
+            let latest = self.checkpoints.last().map_or(0, |(at, _)| *at);
+            if index >= latest + stride {
+                self.checkpoints.push((index, app.model().clone()));
+            }
             match self.recording.entry(index)? {
                 Some(Entry::Snapshot(source, snapshot)) => {
                     let at = Duration::from_micros(snapshot.elapsed_us);

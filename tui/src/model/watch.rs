@@ -41,7 +41,7 @@ impl Seen {
         self.skipped |= counters.sessions.skipped_starts > 0;
     }
 
-    pub(super) fn notice(&mut self, second: u64, whole: &Whole, moments: &mut Moments) {
+    pub(super) fn notice(&mut self, second: u64, whole: &Whole, lag_us: u64, moments: &mut Moments) {
         let counters = &whole.counters;
         for verdict in Verdict::ALL.into_iter().filter(|v| v.is_error()) {
             let i = verdict.index();
@@ -71,10 +71,9 @@ impl Seen {
                 "the generator leaves out starts: its limit of sessions is reached",
             );
         }
-        let lag = whole.totals.get("schedule_lag").map_or(0, |s| s.p99);
-        if lag > FELL_BEHIND_US && !self.fell_behind {
+        if lag_us > FELL_BEHIND_US && !self.fell_behind {
             self.fell_behind = true;
-            let lag = show_duration(Duration::from_micros(lag));
+            let lag = show_duration(Duration::from_micros(lag_us));
             let text =
                 format!("the generator fell behind its schedule (p99 {lag}): latencies are partly its own");
             moments.note(second, Level::Bad, text);

@@ -8,6 +8,7 @@ use clw_core::report::ThresholdResult;
 use clw_core::snapshot::{Phase, Snapshot, Target, Usage};
 use clw_core::tally::{Counters, Gauges};
 use clw_core::units::show_count;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub struct Whole {
     pub gauges: Gauges,
     /// The generators' use of their machines.
     pub usage: Usage,
-    /// Latencies of the run, as far as it was seen, by metric.
+    /// Latencies of the run, as far as it was seen, by metric; up to date after [`Model::settle`].
     pub totals: BTreeMap<String, Summary>,
     /// Thresholds with what they are at, each with the source's label where there are several.
     pub thresholds: Vec<ThresholdResult>,
@@ -58,6 +59,8 @@ pub struct Model {
     moments: Moments,
     records: Records,
     seen: Seen,
+    /// Whether [`Whole::totals`] are older than the newest snapshot.
+    unsettled: bool,
     /// The dashboard's clock and the run's at the first snapshot.
     anchor: Option<(Duration, u64)>,
 }
@@ -204,6 +207,7 @@ impl Model {
         }
         let label = feed.label.clone();
         self.add_up();
+        self.unsettled = true;
         self.history.add(
             step.second,
             step.covers,
@@ -266,12 +270,12 @@ impl Model {
             }
             Change::None => {}
         }
-        self.seen.notice(second, &self.whole, &mut self.moments);
+        let lag_us = self.lag_p99_us();
+        self.seen.notice(second, &self.whole, lag_us, &mut self.moments);
     }
 
     fn add_up(&mut self) {
         let mut whole = Whole::default();
-        let mut totals: BTreeMap<String, Histogram> = BTreeMap::new();
         let told = || self.feeds.iter().filter_map(|f| f.last.as_ref().map(|l| (f, l)));
         let several = self.feeds.len() > 1;
         for (feed, last) in told() {
@@ -284,9 +288,6 @@ impl Model {
             whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
             if whole.target.url.is_empty() {
                 whole.target = last.target.clone();
-            }
-            for (name, histogram) in feed.totals() {
-                totals.entry(name.clone()).or_default().add(histogram);
             }
             for threshold in &last.thresholds {
                 let mut threshold = threshold.clone();
@@ -306,10 +307,32 @@ impl Model {
         } else {
             Phase::default()
         };
-        whole.totals = totals
-            .iter()
-            .map(|(name, h)| (name.clone(), h.summary()))
-            .collect();
+        whole.totals = std::mem::take(&mut self.whole.totals);
         self.whole = whole;
+    }
+
+    /// Brings [`Whole::totals`] up to date. Percentiles of a run cost more than all the rest of a snapshot, and are needed
+    /// when a frame is drawn and not for each of thousands of snapshots that a replay takes in at a jump.
+    pub fn settle(&mut self) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        let mut totals: BTreeMap<&str, Cow<Histogram>> = BTreeMap::new();
+        for (name, histogram) in self.feeds.iter().flat_map(Feed::totals) {
+            totals
+                .entry(name)
+                .and_modify(|sum| sum.to_mut().add(histogram))
+                .or_insert(Cow::Borrowed(histogram));
+        }
+        self.whole.totals = totals
+            .iter()
+            .map(|(name, h)| ((*name).to_owned(), h.summary()))
+            .collect();
+    }
+
+    /// How late the generators start their sessions at the 99th percentile, in microseconds: the worst of them.
+    fn lag_p99_us(&self) -> u64 {
+        let lag = |f: &Feed| f.totals().get("schedule_lag").map(|h| h.at_quantile_us(0.99));
+        self.feeds.iter().filter_map(lag).max().unwrap_or(0)
     }
 }
