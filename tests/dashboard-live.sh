@@ -9,6 +9,7 @@ folder=$(mktemp -d)
 tmux=(tmux -S "$folder/tmux.sock" -f /dev/null)
 gateway='' bench=''
 
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
   "${tmux[@]}" kill-server 2>/dev/null || true
   for process in "$bench" "$gateway"; do
