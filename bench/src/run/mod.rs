@@ -17,6 +17,7 @@ use crate::output::paint::{Color, Paint};
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
+use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::threshold::{Threshold, ThresholdError};
@@ -275,6 +276,11 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
+    let condition = if asked.impair == Spec::default() {
+        String::new()
+    } else {
+        asked.impair.to_string()
+    };
     let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -305,6 +311,7 @@ async fn execute(
             },
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
+                snapshot.condition.clone_from(&condition);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -330,6 +337,7 @@ async fn execute(
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
+    last.condition = condition;
     sinks.interval(&last)?;
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
