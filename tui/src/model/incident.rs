@@ -330,7 +330,7 @@ mod tests {
                 ready: open,
                 ..Gauges::default()
             };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
+            history.add(second, 1, &delta, gauges.into(), &BTreeMap::new());
             incidents.judge(&history);
         }
         incidents
@@ -413,7 +413,7 @@ mod tests {
                 reconnecting: if up { 0 } else { 50 },
                 ..Gauges::default()
             };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
+            history.add(second, 1, &delta, gauges.into(), &BTreeMap::new());
             incidents.judge(&history);
         }
         let [one] = incidents.all() else {

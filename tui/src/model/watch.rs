@@ -22,6 +22,7 @@ pub(super) struct Seen {
     fell_behind: bool,
     phase: Phase,
     version: Option<String>,
+    condition: String,
     /// For how many snapshots each threshold has not held.
     thresholds: BTreeMap<String, u32>,
     most_ready: u64,
@@ -79,6 +80,7 @@ impl Seen {
             moments.note(second, Level::Bad, text);
         }
         self.turn_of_phase(second, whole.phase, moments);
+        self.change_of_condition(second, &whole.condition, moments);
         self.version_of_server(second, whole, moments);
         self.thresholds(second, whole, moments);
         self.level_of_ready(second, whole, moments);
@@ -93,6 +95,18 @@ impl Seen {
             };
             moments.note(second, Level::Note, text);
             self.phase = phase;
+        }
+    }
+
+    fn change_of_condition(&mut self, second: u64, condition: &str, moments: &mut Moments) {
+        if condition != self.condition {
+            let text = if condition.is_empty() {
+                "the network is left alone again".to_owned()
+            } else {
+                format!("the network is made worse on purpose: {condition}")
+            };
+            moments.note(second, Level::Note, text);
+            condition.clone_into(&mut self.condition);
         }
     }
 

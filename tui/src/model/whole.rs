@@ -1,7 +1,8 @@
 //! All sources together, and what became of them over time.
 
+use super::spread::{Bin, spread};
 use super::watch::Seen;
-use super::{Change, Feed, History, Incidents, Kind, Level, Link, Moments, Records, Window};
+use super::{Change, Feed, History, Incidents, Kind, Level, Link, Moments, Records, State, Window};
 use clw_core::histogram::{Histogram, Summary};
 use clw_core::journal::SessionRecord;
 use clw_core::report::ThresholdResult;
@@ -10,6 +11,7 @@ use clw_core::tally::{Counters, Gauges};
 use clw_core::units::show_count;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Data is stale after so many intervals without a snapshot.
@@ -31,6 +33,8 @@ pub enum Freshness {
 /// The newest state of all sources, added up.
 #[derive(Clone, Debug, Default)]
 pub struct Whole {
+    /// What is being done to the network on purpose, by whom that says so first; empty: nothing.
+    pub condition: String,
     /// What is loaded; of several sources the first that tells.
     pub target: Target,
     /// Where the run is.
@@ -45,6 +49,8 @@ pub struct Whole {
     pub usage: Usage,
     /// Latencies of the run, as far as it was seen, by metric; up to date after [`Model::settle`].
     pub totals: BTreeMap<String, Summary>,
+    /// How gaps between the server's ticks are spread; up to date after [`Model::settle`].
+    pub tick_gaps: Vec<Bin>,
     /// Thresholds with what they are at, each with the source's label where there are several.
     pub thresholds: Vec<ThresholdResult>,
 }
@@ -208,13 +214,12 @@ impl Model {
         let label = feed.label.clone();
         self.add_up();
         self.unsettled = true;
-        self.history.add(
-            step.second,
-            step.covers,
-            &step.delta,
-            self.whole.gauges,
-            &interval,
-        );
+        let state = State {
+            gauges: self.whole.gauges,
+            condition: self.condition(),
+        };
+        self.history
+            .add(step.second, step.covers, &step.delta, state, &interval);
         let second = self.history.now();
         if step.restarted {
             self.moments.note(
@@ -286,6 +291,9 @@ impl Model {
             whole.usage.cpu_us += last.usage.cpu_us;
             whole.usage.rss_peak_bytes += last.usage.rss_peak_bytes;
             whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
+            if whole.condition.is_empty() {
+                whole.condition.clone_from(&last.condition);
+            }
             if whole.target.url.is_empty() {
                 whole.target = last.target.clone();
             }
@@ -308,6 +316,7 @@ impl Model {
             Phase::default()
         };
         whole.totals = std::mem::take(&mut self.whole.totals);
+        whole.tick_gaps = std::mem::take(&mut self.whole.tick_gaps);
         self.whole = whole;
     }
 
@@ -324,10 +333,20 @@ impl Model {
                 .and_modify(|sum| sum.to_mut().add(histogram))
                 .or_insert(Cow::Borrowed(histogram));
         }
+        self.whole.tick_gaps = totals.get("tick_gap").map(|h| spread(h)).unwrap_or_default();
         self.whole.totals = totals
             .iter()
             .map(|(name, h)| ((*name).to_owned(), h.summary()))
             .collect();
+    }
+
+    /// The condition as the history keeps it: one text for all of its seconds.
+    fn condition(&self) -> Arc<str> {
+        let now = self.whole.condition.as_str();
+        let before = self.history.last().map(|p| &p.condition);
+        before
+            .filter(|b| &***b == now)
+            .map_or_else(|| Arc::from(now), Arc::clone)
     }
 
     /// How late the generators start their sessions at the 99th percentile, in microseconds: the worst of them.

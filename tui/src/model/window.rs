@@ -101,7 +101,7 @@ mod tests {
                 open: *open,
                 ..Gauges::default()
             };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
+            history.add(second, 1, &delta, gauges.into(), &BTreeMap::new());
         }
         history
     }
