@@ -163,3 +163,62 @@ impl Replay {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export;
+    use crate::model::Model;
+    use crate::theme::Theme;
+    use std::path::Path;
+
+    fn opened() -> (Replay, App) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/outage.journal");
+        let replay = Replay::new(Recording::open(&path).unwrap());
+        let model = Model::new(replay.labels().iter().cloned());
+        let app = App::new(model, replay.mode(), Theme::None);
+        (replay, app)
+    }
+
+    fn at(second: u64, replay: &mut Replay, app: &mut App) -> String {
+        let seek = replay.player.seek(Duration::from_secs(second));
+        replay.follow(seek, app).unwrap();
+        app.settle();
+        export::figures(app)
+    }
+
+    #[test]
+    fn a_moment_is_the_same_from_whichever_side_it_is_reached() {
+        let (mut moved, mut app) = opened();
+        moved.apply(Action::End, &mut app).unwrap();
+        // As in a recording of hours: the state of the middle is kept.
+        let middle = moved.player.entries() / 2;
+        let (mut other, mut other_app) = opened();
+        other.feed(0..middle, &mut other_app).unwrap();
+        moved.checkpoints.push((middle, other_app.model().clone()));
+        for second in [35, 5, 30, 13, 14, 12, 39] {
+            let (mut fresh, mut fresh_app) = opened();
+            assert_eq!(
+                at(second, &mut moved, &mut app),
+                at(second, &mut fresh, &mut fresh_app),
+                "{second}"
+            );
+        }
+    }
+
+    #[test]
+    fn playing_shows_what_seeking_shows() {
+        let (mut played, mut app) = opened();
+        played.begin(None, &mut app).unwrap();
+        for _ in 0..200 {
+            played.advance(Duration::from_millis(100), &mut app).unwrap();
+        }
+        app.settle();
+        let (mut sought, mut other) = opened();
+        let position = played.player.position();
+        let seek = sought.player.seek(position);
+        sought.follow(seek, &mut other).unwrap();
+        other.settle();
+        assert_eq!(export::figures(&app), export::figures(&other));
+    }
+}

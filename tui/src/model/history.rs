@@ -114,7 +114,8 @@ impl History {
         let last = self.points.len().saturating_sub(1);
         if let Some(point) = self.points.get_mut(at) {
             point.delta.add(delta);
-            point.covers = point.covers.max(covers).max(1);
+            // A gap that is longer than the history is as good as one of its length.
+            point.covers = point.covers.max(covers).clamp(1, KEPT_SECONDS as u64);
             if at == last {
                 point.gauges = state.gauges;
                 point.condition = state.condition;

@@ -13,6 +13,8 @@ mod records;
 mod spread;
 mod watch;
 mod whole;
+#[cfg(test)]
+mod whole_tests;
 mod window;
 
 pub use delta::Delta;

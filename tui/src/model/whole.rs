@@ -135,7 +135,7 @@ impl Model {
             up += point.gauges.ready * covers;
             meant += (point.gauges.ready + point.gauges.reconnecting) * covers;
         }
-        (meant > 0).then(|| up as f64 * 100.0 / meant as f64)
+        (meant > 0).then(|| (up as f64 * 100.0 / meant as f64).min(100.0))
     }
 
     /// How old the data is at `now`: that of the source that is furthest behind.
