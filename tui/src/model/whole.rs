@@ -115,9 +115,16 @@ impl Model {
         self.records.add(record);
     }
 
-    /// The last `seconds`.
+    /// The last `seconds`; of several sources those to which all had time to add, so that a rate does not jump while one
+    /// after the other tells of the newest second.
     pub fn window(&self, seconds: u64) -> Window {
-        Window::ending(&self.history, self.history.now(), seconds)
+        let now = self.history.now();
+        let to = if self.feeds.len() > 1 {
+            now.saturating_sub(1)
+        } else {
+            now
+        };
+        Window::ending(&self.history, to, seconds)
     }
 
     /// The run.
