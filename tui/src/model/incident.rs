@@ -9,7 +9,7 @@
 //!
 //! Where it begins and ends is then told from the errors over what the baseline lets expect, added up: it begins where that
 //! sum begins to grow, and its last bad second is where it was greatest. It is over [`QUIET_SECONDS`] after that, if most
-//! of the sessions that waited to reconnect are back.
+//! of the sessions that were ready before it are back.
 
 use super::{History, Point, Window};
 use clw_core::verdict::Verdict;
@@ -33,7 +33,7 @@ const QUIET_SECONDS: u64 = 10;
 /// The first seconds of an incident tell its cause; later endings are often its consequence (a gateway that died, then
 /// refused connections).
 const CAUSE_SECONDS: u64 = 4;
-/// Share of sessions waiting to reconnect under which the gateway has recovered, in percent.
+/// Share of sessions that are not back yet under which the gateway has recovered, in percent.
 const RECOVERED_PCT: u64 = 10;
 /// Errors over the baseline count from this multiple of it on, so that noise does not add up …
 const SLACK: f64 = 1.5;
@@ -66,6 +66,8 @@ pub struct Incident {
     pub errors: u64,
     /// Connections that were open when it began.
     pub open_before: u64,
+    /// Sessions that were ready when it began.
+    pub ready_before: u64,
     /// The most errors in a second.
     pub worst_per_second: u64,
     /// The likely cause: of the endings of its first seconds the most frequent that live sessions met, if there were any.
@@ -124,9 +126,11 @@ impl Incident {
                 self.most_over = self.over;
                 self.last_bad = point.second;
             }
-            // Sessions that wait to reconnect are an outage that goes on, however few endings a second it has.
-            if point.gauges.reconnecting * 100
-                > (point.gauges.ready + point.gauges.reconnecting) * RECOVERED_PCT
+            // Sessions that are not back yet are an outage that goes on, however few endings a second it has.
+            let g = &point.gauges;
+            let away = g.reconnecting + g.connecting;
+            if away * 100 > (g.ready + away) * RECOVERED_PCT
+                && g.ready * 100 < self.ready_before * (100 - RECOVERED_PCT)
             {
                 self.last_bad = point.second;
             }
@@ -214,14 +218,18 @@ impl Incidents {
                 (highest, since) = (sum, point.second);
             }
         }
-        let open_before = history.at(since.saturating_sub(1)).map_or(0, |p| p.gauges.open);
+        let before = history
+            .at(since.saturating_sub(1))
+            .map(|p| p.gauges)
+            .unwrap_or_default();
         let mut incident = Incident {
             kind,
             since,
             until: None,
             last_bad: now,
             errors: 0,
-            open_before,
+            open_before: before.open,
+            ready_before: before.ready,
             worst_per_second: 0,
             cause: None,
             cause_count: 0,
@@ -423,5 +431,31 @@ mod tests {
         assert_eq!(one.mostly, Some(Verdict::ConnRefused));
         assert_eq!((one.since, one.until), (20, Some(39)));
         assert!(one.took_all());
+    }
+
+    #[test]
+    fn an_outage_lasts_until_the_sessions_are_back() {
+        let mut history = History::default();
+        let mut incidents = Incidents::default();
+        for second in 1..60u64 {
+            let mut delta = Delta::default();
+            if second == 20 {
+                delta.endings[Verdict::HeartbeatMiss.index()] = 100;
+            }
+            // They try again at once, and hang in the connect for eight seconds.
+            let away = if (20..28).contains(&second) { 100 } else { 0 };
+            let gauges = Gauges {
+                open: 100,
+                ready: 100 - away,
+                connecting: away,
+                ..Gauges::default()
+            };
+            history.add(second, 1, &delta, gauges.into(), &BTreeMap::new());
+            incidents.judge(&history);
+        }
+        let [one] = incidents.all() else {
+            panic!("{incidents:?}")
+        };
+        assert_eq!((one.since, one.until), (20, Some(27)));
     }
 }

@@ -132,15 +132,16 @@ impl Model {
         Window::whole(&self.whole.counters, self.whole.elapsed_us)
     }
 
-    /// Of the sessions that were up or waited to reconnect in the last `seconds`, the share of their time that they were
-    /// up, in percent; `None` where there were none.
+    /// Of the sessions that were up, connecting or waiting to reconnect in the last `seconds`, the share of their time that
+    /// they were up, in percent; `None` where there were none.
     pub fn up_pct(&self, seconds: u64) -> Option<f64> {
         let now = self.history.now();
         let (mut up, mut meant) = (0, 0);
         for point in self.history.between(now.saturating_sub(seconds), now) {
             let covers = point.covers.clamp(1, seconds);
             up += point.gauges.ready * covers;
-            meant += (point.gauges.ready + point.gauges.reconnecting) * covers;
+            let away = point.gauges.connecting + point.gauges.reconnecting;
+            meant += (point.gauges.ready + away) * covers;
         }
         (meant > 0).then(|| (up as f64 * 100.0 / meant as f64).min(100.0))
     }
