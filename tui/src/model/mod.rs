@@ -7,6 +7,8 @@ mod delta;
 mod feed;
 mod history;
 mod incident;
+#[cfg(test)]
+mod incident_tests;
 mod moments;
 mod ranking;
 mod records;
