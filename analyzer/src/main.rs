@@ -1,3 +1,5 @@
 //! The `clw-analyze` binary.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    clw_analyzer::main(std::env::args_os())
+}

@@ -3,9 +3,9 @@
 use crate::args::{CompareArgs, ExplainArgs, MergeArgs};
 use crate::exit::Exit;
 use crate::output::file;
-use crate::output::paint::Paint;
 use crate::output::text;
 use crate::{compare as comparison, explain as dictionary, merge as joining, run};
+use clw_core::text::Paint;
 use clw_core::threshold::Threshold;
 use clw_core::verdict::{Verdict, entry};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Ended {
     }
     if args.json.as_deref() != Some("-") {
         let asked = format!("{} results joined", args.files.len());
-        let paint = Paint::for_stdout(args.color.into());
+        let paint = Paint::new(args.color.is_wanted(&std::io::stdout()));
         let text = text::render(&joined, &asked, &lines, paint, run::terminal_width());
         file::print(&text).map_err(failed)?;
     }

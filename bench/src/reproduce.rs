@@ -4,12 +4,12 @@ use crate::args::{Args, ReproduceArgs};
 use crate::commands::Ended;
 use crate::exit::Exit;
 use crate::output::file;
-use crate::output::paint::{Paint, Role};
-use crate::plan::{Environment, Plan, args_to_plan};
+use crate::plan::{Destination, Environment, Plan, args_to_plan};
 use crate::run::{self, Outcome, Twist};
 use clap::Parser as _;
 use clw_core::Dialect;
 use clw_core::secret::Secret;
+use clw_core::text::{Paint, Role};
 use clw_core::threshold::distance;
 use clw_core::verdict::{Verdict, entry};
 use clw_gateway::fault::{ClientSetup, Setup, fault_for, reproducible};
@@ -49,7 +49,8 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Ended {
             format!("{verdict} cannot be reproduced with dialect {dialect}: {why}"),
         ));
     };
-    let (plan, twist) = plan_for(verdict, dialect, &setup, args.seed).map_err(|e| (Exit::Failed, e))?;
+    let (mut plan, twist) = plan_for(verdict, dialect, &setup, args.seed).map_err(|e| (Exit::Failed, e))?;
+    plan.outputs.journal = args.journal.clone().map(Destination::File);
     let outcome = run::run_plan(plan, twist).map_err(|e| (e.exit(), e.to_string()))?;
     let came_out = came_out(verdict, &outcome);
     if let Some(to) = &args.json {
@@ -71,7 +72,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Ended {
             &setup,
             &outcome,
             came_out,
-            Paint::for_stdout(args.color.into()),
+            Paint::new(args.color.is_wanted(&std::io::stdout())),
         );
         file::print(&text).map_err(|e| (Exit::Failed, e.to_string()))?;
     }

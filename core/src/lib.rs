@@ -25,6 +25,7 @@ pub mod session;
 pub mod snapshot;
 mod stage;
 pub mod tally;
+pub mod text;
 pub mod threshold;
 pub mod time;
 pub mod units;

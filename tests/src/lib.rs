@@ -1,5 +1,15 @@
 //! Helpers for the tests across the crates: the built binaries, results, conditions to wait for.
 
+#![expect(clippy::expect_used, reason = "a helper of a test may panic")]
+
+mod gateway;
+mod live;
+mod peer;
+
+pub use gateway::Gateway;
+pub use live::{signal, verdicts, wait_for_ready};
+pub use peer::{server, switching};
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -77,6 +77,9 @@ pub struct ReproduceArgs {
     /// Write the result as JSON to F (`-`: standard output).
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub json: Option<String>,
+    /// Write each connection as the client saw it to F, to be joined with a capture (clw-analyze --journal).
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub journal: Option<std::path::PathBuf>,
     /// When to use colour.
     #[arg(
         long,

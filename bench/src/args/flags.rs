@@ -303,6 +303,18 @@ pub enum ColorChoice {
     Never,
 }
 
+impl ColorChoice {
+    /// Whether to colour what goes to `output`.
+    pub fn is_wanted(self, output: &impl std::io::IsTerminal) -> bool {
+        let color = match self {
+            Self::Auto => clw_core::text::Color::Auto,
+            Self::Always => clw_core::text::Color::Always,
+            Self::Never => clw_core::text::Color::Never,
+        };
+        color.is_wanted(output.is_terminal(), std::env::var_os("NO_COLOR").as_deref())
+    }
+}
+
 /// What `--generate` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Generate {

@@ -4,6 +4,5 @@ pub mod csv;
 pub mod file;
 pub mod hdr;
 pub mod journal;
-pub mod paint;
 pub mod progress;
 pub mod text;

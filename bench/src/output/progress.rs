@@ -18,30 +18,25 @@ pub fn line(snapshot: &Snapshot, before: Option<&Snapshot>, planned: Option<u64>
             Phase::Draining => "logging out".to_owned(),
             Phase::Done => "done".to_owned(),
         },
-        format!("{} ready", show_count(snapshot.gauges.ready)),
-        format!("{} connecting", show_count(snapshot.gauges.connecting)),
         format!("{}{of} ended", show_count(counters.sessions.ended)),
+        format!("{} ready", show_count(snapshot.gauges.ready)),
     ];
+    let errors = || Verdict::ALL.iter().filter(|v| v.is_error());
+    let count = |v: &Verdict| counters.verdicts[v.index()];
+    let failed: u64 = errors().map(count).sum();
+    if failed > 0 {
+        let share = failed as f64 * 100.0 / counters.sessions.started.max(1) as f64;
+        parts.push(format!("{share:.1} % errors"));
+        let top = errors().max_by_key(|v| count(v)).map_or("", |v| v.name());
+        parts.push(format!("most {top}"));
+    }
     if snapshot.gauges.reconnecting > 0 {
         parts.push(format!(
             "{} reconnecting",
             show_count(snapshot.gauges.reconnecting)
         ));
     }
-    let errors: u64 = Verdict::ALL
-        .iter()
-        .filter(|v| v.is_error())
-        .map(|v| counters.verdicts[v.index()])
-        .sum();
-    if errors > 0 {
-        let top = Verdict::ALL
-            .iter()
-            .filter(|v| v.is_error())
-            .max_by_key(|v| counters.verdicts[v.index()])
-            .map_or("", |v| v.name());
-        let share = errors as f64 * 100.0 / counters.sessions.started.max(1) as f64;
-        parts.push(format!("{share:.1} % errors, most {top}"));
-    }
+    parts.push(format!("{} connecting", show_count(snapshot.gauges.connecting)));
     if let Some(before) = before {
         let seconds = snapshot.elapsed_us.saturating_sub(before.elapsed_us) as f64 / 1e6;
         let ready = counters
@@ -79,8 +74,8 @@ mod tests {
         let whole = line(&snapshot, None, Some(20_000), 200);
         assert_eq!(
             whole,
-            "12.3 s \u{b7} 12 000 ready \u{b7} 0 connecting \u{b7} 500/20 000 ended \u{b7} 3.8 % errors, most \
-             clw-auth-failed"
+            "12.3 s \u{b7} 500/20 000 ended \u{b7} 12 000 ready \u{b7} 3.8 % errors \u{b7} most clw-auth-failed \u{b7} \
+             0 connecting"
         );
     }
 }

@@ -1,8 +1,8 @@
 //! The summary on the terminal, made to be read.
 
-use super::paint::{Paint, Role};
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
+use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub fn render(report: &Report, asked: &str, lines: Lines<'_>, paint: Paint, widt
     let _ = generator(&mut out, report, paint);
     let _ = thresholds(&mut out, report, paint);
     let _ = next_steps(&mut out, report, paint);
-    out
+    fold(&out, width)
 }
 
 type Written = std::fmt::Result;

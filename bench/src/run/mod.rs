@@ -13,13 +13,13 @@ use crate::args::Args;
 use crate::exit::Exit;
 use crate::limits::{self, Facts, Needs};
 use crate::output::file::WriteError;
-use crate::output::paint::{Color, Paint};
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
 use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
+use clw_core::text::Paint;
 use clw_core::threshold::{Threshold, ThresholdError};
 use crew::{Crew, Told};
 use embedded::Embedded;
@@ -66,6 +66,9 @@ pub enum RunError {
     /// A result file.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Outputs that failed in mid-run, each with its file; everything else is written.
+    #[error("{0}")]
+    Unwritten(String),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] crate::tls::TlsError),
@@ -115,7 +118,7 @@ pub fn run(args: &Args) -> Result<Exit, RunError> {
     let view = View {
         quiet: args.general.quiet,
         verbose: args.general.verbose > 0,
-        color: args.general.color.into(),
+        color: args.general.color.is_wanted(&std::io::stderr()),
     };
     outputs::check(&plan.outputs)?;
     if plan.outputs.tui && !std::io::stdout().is_terminal() {
@@ -136,7 +139,7 @@ pub(crate) fn run_plan(plan: Plan, twist: Twist) -> Result<Outcome, RunError> {
     let view = View {
         quiet: true,
         verbose: false,
-        color: Color::Never,
+        color: false,
     };
     let _ = limits::raise_soft_limit();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -170,7 +173,7 @@ pub(crate) enum Twist {
 pub(crate) struct View {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
-    pub(crate) color: Color,
+    pub(crate) color: bool,
 }
 
 fn exit_of(report: &Report) -> Exit {
@@ -199,7 +202,7 @@ async fn execute(
     view: &View,
     twist: Twist,
 ) -> Result<Outcome, RunError> {
-    let paint = Paint::for_stderr(view.color);
+    let paint = Paint::new(view.color);
     let asked = plan.clone();
     let mut signals = Signals::new()?;
     let addresses = resolve(&plan).await?;
@@ -304,7 +307,7 @@ async fn execute(
             }
             told = crew.next() => match told {
                 Some(Told::Message(Message::Snapshot(snapshot))) => run.aggregate.absorb(*snapshot),
-                Some(Told::Message(Message::Session(record))) => sinks.session(record)?,
+                Some(Told::Message(Message::Session(record))) => sinks.session(record),
                 Some(Told::Message(Message::Done)) => {}
                 Some(Told::Gone(number, how)) => run.gone(number, how),
                 None => break,
@@ -322,10 +325,10 @@ async fn execute(
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
                 }
-                sinks.interval(&snapshot)?;
+                sinks.interval(&snapshot);
                 count += 1;
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
-                    sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate))?;
+                    sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
                 }
             }
         }
@@ -338,7 +341,7 @@ async fn execute(
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
     last.condition = condition;
-    sinks.interval(&last)?;
+    sinks.interval(&last);
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
         report.warnings.push(format!(
@@ -353,12 +356,17 @@ async fn execute(
             Err(lost) => report.warnings.push(lost),
         }
     }
-    sinks.finish(&report, interrupted)?;
+    sinks.end_journal(interrupted);
+    report.warnings.extend_from_slice(sinks.failures());
+    sinks.finish(&report);
     if !view.quiet {
         let text = outputs::summary(&report, &asked, paint);
         eprint!("{text}");
     }
-    Ok(Outcome { report, gateway })
+    match sinks.failures() {
+        [] => Ok(Outcome { report, gateway }),
+        failures => Err(RunError::Unwritten(failures.join("; "))),
+    }
 }
 
 /// What a run has come to so far.

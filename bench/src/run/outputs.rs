@@ -1,16 +1,16 @@
 //! Everything that a run writes.
 
 use super::RunError;
-use crate::output::file::{self, WriteError};
+use crate::output::file::{self, WholeFile, WriteError};
 use crate::output::hdr::HdrLog;
 use crate::output::journal::Journal;
-use crate::output::paint::Paint;
 use crate::output::{csv, text};
 use crate::plan::{Destination, Outputs, Plan};
 use crate::telemetry::{Endpoint, Telemetry};
 use clw_core::journal::{Header, SCHEMA, SessionRecord};
 use clw_core::report::Report;
 use clw_core::snapshot::Snapshot;
+use clw_core::text::Paint;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,13 +19,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// A file or standard output.
 type Out = BufWriter<Box<dyn Write>>;
 
-/// Open outputs.
+/// Open outputs. One that fails in mid-run is given up and named; the run and the other outputs go on.
 pub(super) struct Sinks {
-    json: Option<PathBuf>,
+    json: Option<WholeFile>,
     csv: Option<(Out, PathBuf)>,
     hdr: Option<(HdrLog<Out>, PathBuf)>,
     journal: Option<Journal>,
     telemetry: Option<Telemetry>,
+    failures: Vec<String>,
 }
 
 fn path_of(destination: &Destination) -> PathBuf {
@@ -103,11 +104,16 @@ impl Sinks {
             None => None,
         };
         Ok(Self {
-            json: outputs.json.as_ref().map(path_of),
+            json: outputs
+                .json
+                .as_ref()
+                .map(|to| WholeFile::open(&path_of(to)))
+                .transpose()?,
             csv,
             hdr,
             journal,
             telemetry,
+            failures: Vec::new(),
         })
     }
 
@@ -115,45 +121,79 @@ impl Sinks {
         self.journal.is_some()
     }
 
-    pub(super) fn session(&mut self, record: Box<SessionRecord>) -> Result<(), RunError> {
-        if let Some(journal) = &mut self.journal {
-            journal.session(record)?;
-        }
-        Ok(())
+    /// What could not be written, and why.
+    pub(super) fn failures(&self) -> &[String] {
+        &self.failures
     }
 
-    pub(super) fn interval(&mut self, snapshot: &Snapshot) -> Result<(), RunError> {
+    pub(super) fn session(&mut self, record: Box<SessionRecord>) {
+        if let Some(journal) = &mut self.journal {
+            let written = journal.session(record);
+            keep(&mut self.journal, written, &mut self.failures);
+        }
+    }
+
+    pub(super) fn interval(&mut self, snapshot: &Snapshot) {
         if let Some((out, path)) = &mut self.csv {
-            tolerate(csv::write_row(out, snapshot).and_then(|()| out.flush()), path)?;
+            let written = tolerate(csv::write_row(out, snapshot).and_then(|()| out.flush()), path);
+            keep(&mut self.csv, written, &mut self.failures);
         }
         if let Some((log, path)) = &mut self.hdr {
-            tolerate(log.write(snapshot), path)?;
+            let written = tolerate(log.write(snapshot), path);
+            keep(&mut self.hdr, written, &mut self.failures);
         }
         if let Some(journal) = &mut self.journal {
-            journal.snapshot(snapshot)?;
+            let written = journal.snapshot(snapshot);
+            keep(&mut self.journal, written, &mut self.failures);
         }
         if let Some(telemetry) = &self.telemetry {
             telemetry.publish(snapshot.to_line());
         }
-        Ok(())
     }
 
     /// The result so far, in case the end never comes. Not to standard output, which cannot be taken back.
-    pub(super) fn checkpoint(&self, report: &Report) -> Result<(), RunError> {
-        match &self.json {
-            Some(path) if path != Path::new("-") => Ok(file::write_whole(path, &to_json(report))?),
-            _ => Ok(()),
+    pub(super) fn checkpoint(&mut self, report: &Report) {
+        if let Some(json) = self.json.as_mut().filter(|json| json.is_replaceable())
+            && let Err(error) = json.write(&to_json(report))
+        {
+            // Tried again at the end: a full disk may have been cleared by then.
+            self.complain(&error);
         }
     }
 
-    pub(super) fn finish(self, report: &Report, interrupted: bool) -> Result<(), RunError> {
-        if let Some(journal) = self.journal {
-            journal.finish(interrupted)?;
+    /// Ends the journal; what fails here can still be told in the result.
+    pub(super) fn end_journal(&mut self, interrupted: bool) {
+        if let Some(Err(error)) = self.journal.take().map(|journal| journal.finish(interrupted)) {
+            self.complain(&error);
         }
-        if let Some(path) = &self.json {
-            file::write_whole(path, &to_json(report))?;
+    }
+
+    /// Writes the result.
+    pub(super) fn finish(&mut self, report: &Report) {
+        if let Some(Err(error)) = self.json.as_mut().map(|json| json.write(&to_json(report))) {
+            self.complain(&error);
         }
-        Ok(())
+    }
+
+    fn complain(&mut self, error: &WriteError) {
+        complain(&mut self.failures, error);
+    }
+}
+
+/// Gives up an output that could not be written.
+fn keep<T>(sink: &mut Option<T>, written: Result<(), WriteError>, failures: &mut Vec<String>) {
+    if let Err(error) = written {
+        *sink = None;
+        complain(failures, &error);
+    }
+}
+
+/// Once for each file and reason.
+fn complain(failures: &mut Vec<String>, error: &WriteError) {
+    let text = error.to_string();
+    if !failures.contains(&text) {
+        eprintln!("\nclw-bench: {text}; the run goes on without it");
+        failures.push(text);
     }
 }
 

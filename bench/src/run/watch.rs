@@ -1,8 +1,8 @@
 //! `--tui`: the dashboard in this terminal, as long as it is open.
 
 use super::RunError;
-use crate::output::paint::Paint;
 use clw_core::snapshot::Snapshot;
+use clw_core::text::Paint;
 use clw_tui::embed::{Embedded, Order};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

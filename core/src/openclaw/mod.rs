@@ -39,3 +39,6 @@ pub use wire::{
     Auth, Challenge, ClientInfo, ConnectParams, Device, DeviceTokenGrant, ErrorDetails, EventFrame, Frame,
     GrantedAuth, HelloOk, Policy, RequestFrame, ResponseError, ResponseFrame, ServerInfo,
 };
+
+/// Default port (protocol page, section 1).
+pub const DEFAULT_PORT: u16 = 18789;

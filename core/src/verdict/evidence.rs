@@ -240,7 +240,7 @@ fn timing(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
         return;
     }
     let elapsed = handshake_elapsed(seen);
-    let since = if seen.since_upgrade.is_zero() {
+    let since = if seen.stage < Stage::Challenge || seen.since_upgrade.is_zero() {
         since_what(seen.viewpoint)
     } else {
         "after the 101"

@@ -173,6 +173,9 @@ pub(super) fn handshake_timeout(f: &Facts<'_>) -> Option<Found> {
     if !f.at_handshake_timeout() && is_mute_close_of_unknown_timeout(f) {
         return Some(Found::new(0.85, Side::Server));
     }
+    if !f.at_handshake_timeout() && is_clawchat_waiting_in_vain(f) {
+        return Some(Found::new(0.8, Side::Server));
+    }
     if !f.at_handshake_timeout() || !cut_by_server(f) {
         return None;
     }
@@ -196,6 +199,20 @@ fn is_mute_close_of_unknown_timeout(f: &Facts<'_>) -> bool {
         && matches!(f.seen.stage, Stage::Challenge | Stage::Auth)
         && f.close_by(Side::Server)
             .is_some_and(|close| close.code == Some(1000) && close.reason.is_empty())
+}
+
+/// ClawChat's server gives up on a client that sends no `connect` by a FIN alone, without a hello-fail (protocol page, Handshake).
+/// Its timeout is the operator's; other FINs of a server that still waits come at once.
+fn is_clawchat_waiting_in_vain(f: &Facts<'_>) -> bool {
+    f.dialect(Dialect::Clawchat)
+        && f.seen.handshake_timeout.is_none()
+        && f.seen.stage == Stage::Challenge
+        && f.seen.since_first_message.is_none()
+        && f.seen.refusal.is_none()
+        && f.seen.ending == EndingKind::Fin
+        && f.ended_without_a_word()
+        && f.seen.ended_by == Side::Server
+        && f.seen.since_upgrade >= Duration::from_secs(1)
 }
 
 /// The server ended it, by a close frame of any code or by cutting the transport.

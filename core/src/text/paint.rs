@@ -1,7 +1,5 @@
 //! Colours as roles, and none where they are not wanted.
 
-use std::io::IsTerminal as _;
-
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
@@ -14,12 +12,13 @@ pub enum Color {
     Never,
 }
 
-impl From<crate::args::ColorChoice> for Color {
-    fn from(choice: crate::args::ColorChoice) -> Self {
-        match choice {
-            crate::args::ColorChoice::Auto => Self::Auto,
-            crate::args::ColorChoice::Always => Self::Always,
-            crate::args::ColorChoice::Never => Self::Never,
+impl Color {
+    /// Whether to colour, given whether the output is a terminal and the value of `NO_COLOR`.
+    pub fn is_wanted(self, is_terminal: bool, no_color: Option<&std::ffi::OsStr>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => is_terminal && no_color.is_none_or(std::ffi::OsStr::is_empty),
         }
     }
 }
@@ -46,23 +45,14 @@ pub struct Paint {
 }
 
 impl Paint {
-    /// For standard error, which is where the eye looks.
-    pub fn for_stderr(color: Color) -> Self {
-        Self {
-            on: wanted(color, std::io::stderr().is_terminal()),
-        }
+    /// Colours, or none.
+    pub const fn new(on: bool) -> Self {
+        Self { on }
     }
 
     /// Whether there is any colour.
     pub const fn is_on(self) -> bool {
         self.on
-    }
-
-    /// For standard output.
-    pub fn for_stdout(color: Color) -> Self {
-        Self {
-            on: wanted(color, std::io::stdout().is_terminal()),
-        }
     }
 
     /// Never.
@@ -81,13 +71,5 @@ impl Paint {
             Role::Dim => "2",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
-    }
-}
-
-fn wanted(color: Color, terminal: bool) -> bool {
-    match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
     }
 }

@@ -1,0 +1,355 @@
+//! Segments in, judged connections out.
+//!
+//! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
+//! its end, and the oldest is given up where there are too many.
+
+use crate::judge::{self, Judged};
+use crate::segment::Segment;
+use crate::stream::beats::Signs;
+use crate::stream::{Moment, Session, Shared};
+use crate::tcp::{Connection, Piece, Way};
+use clw_core::Dialect;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+/// After its end a connection is kept for so long: stragglers and their RSTs belong to it.
+const LINGER_NS: u64 = 30_000_000_000;
+/// Ended connections kept at most.
+const MAX_LINGERING: usize = 4096;
+
+/// What to look at, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only connections with this port on either side.
+    pub port: Option<u16>,
+    /// What WebSockets speak, where they cannot be recognised.
+    pub dialect: Option<Dialect>,
+    /// A heartbeat gap is a silence longer than so many usual periods.
+    pub heartbeat_factor: f64,
+    /// Open connections remembered at most.
+    pub max_open: usize,
+    /// Which connection's timeline to keep.
+    pub timeline: Timeline,
+}
+
+/// Which connections get a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeline {
+    /// None.
+    None,
+    /// The one with this id.
+    Id(u64),
+    /// Those with this address on either side.
+    Address(SocketAddr),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: None,
+            dialect: None,
+            heartbeat_factor: 1.5,
+            max_open: 200_000,
+            timeline: Timeline::None,
+        }
+    }
+}
+
+/// Both ends, the lower first: one key for both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(u128, u128, u32);
+
+impl Key {
+    fn of(segment: &Segment<'_>) -> Self {
+        let bits = |address: &SocketAddr| match address.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let a = (bits(&segment.source), segment.source.port());
+        let b = (bits(&segment.destination), segment.destination.port());
+        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        Self(low.0, high.0, u32::from(low.1) << 16 | u32::from(high.1))
+    }
+}
+
+/// A connection that is being followed.
+#[derive(Debug)]
+pub struct Live {
+    /// From 1, in the order of first packets.
+    pub id: u64,
+    /// Its packets.
+    pub connection: Connection,
+    /// Its bytes, once there are any.
+    pub session: Option<Box<Session>>,
+    lingers: bool,
+    /// It has sent something since it was last considered for eviction.
+    is_active: bool,
+}
+
+/// Follows all connections of a capture.
+pub struct Engine {
+    options: Options,
+    open: HashMap<Key, Box<Live>, foldhash::fast::FixedState>,
+    /// Ended connections, with the time at which they are judged.
+    lingering: VecDeque<(u64, Key, u64)>,
+    /// Connections in the order in which they may be given up.
+    arrivals: VecDeque<(Key, u64)>,
+    shared: Shared,
+    next_id: u64,
+    now_ns: u64,
+    evicted: u64,
+}
+
+impl Engine {
+    /// An engine without connections.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            open: HashMap::with_hasher(foldhash::fast::FixedState::default()),
+            lingering: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            shared: Shared::default(),
+            next_id: 1,
+            now_ns: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Connections given up because there were too many.
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// TLS secrets, to be added to.
+    pub const fn keys(&mut self) -> &mut crate::tls::KeyLog {
+        &mut self.shared.keys
+    }
+
+    /// Connections that are being followed.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes the next segment; `done` gets each connection that is over, judged.
+    pub fn feed(&mut self, segment: &Segment<'_>, done: &mut impl FnMut(Judged)) {
+        if let Some(port) = self.options.port
+            && segment.source.port() != port
+            && segment.destination.port() != port
+        {
+            return;
+        }
+        self.now_ns = self.now_ns.max(segment.at_ns);
+        self.let_go(done);
+        let key = Key::of(segment);
+        // Most packets belong to a connection that is known: one look must do for them.
+        if segment.flags.syn() {
+            let known = self.open.get(&key).map(Box::as_ref);
+            if known.is_some_and(|live| live.connection.is_succeeded_by(segment)) {
+                self.finish(key, done);
+            }
+        }
+        if let Some(live) = self.open.get_mut(&key) {
+            live.is_active = true;
+            if follow(live, segment, &self.options, &mut self.shared) {
+                self.lingering.push_back((self.now_ns + LINGER_NS, key, live.id));
+            }
+        } else {
+            self.begin(key, segment, done);
+        }
+    }
+
+    /// The capture is over: everything left is judged, in the order of first packets.
+    pub fn end(&mut self, done: &mut impl FnMut(Judged)) {
+        let mut keys: Vec<_> = self.open.iter().map(|(key, live)| (live.id, *key)).collect();
+        keys.sort_unstable_by_key(|(id, _)| *id);
+        for (_, key) in keys {
+            self.finish(key, done);
+        }
+    }
+
+    fn begin(&mut self, key: Key, segment: &Segment<'_>, done: &mut impl FnMut(Judged)) {
+        while self.open.len() >= self.options.max_open.max(1) && !self.arrivals.is_empty() {
+            self.evict(done);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        self.arrivals.push_back((key, id));
+        let mut live = Box::new(Live {
+            id,
+            connection: Connection::new(segment),
+            session: None,
+            lingers: false,
+            is_active: false,
+        });
+        if follow(&mut live, segment, &self.options, &mut self.shared) {
+            self.lingering.push_back((self.now_ns + LINGER_NS, key, id));
+        }
+        self.open.insert(key, live);
+    }
+
+    /// Gives up the oldest connection that has been idle since it was last looked at.
+    fn evict(&mut self, done: &mut impl FnMut(Judged)) {
+        let Some((key, id)) = self.arrivals.pop_front() else {
+            return;
+        };
+        match self.open.get_mut(&key) {
+            Some(live) if live.id == id && live.is_active && live.session.is_some() => {
+                live.is_active = false;
+                self.arrivals.push_back((key, id));
+            }
+            Some(live) if live.id == id => {
+                self.evicted += 1;
+                self.finish(key, done);
+            }
+            _ => {}
+        }
+    }
+
+    /// Judges what ended long enough ago.
+    fn let_go(&mut self, done: &mut impl FnMut(Judged)) {
+        while let Some((at_ns, key, id)) = self.lingering.front().copied() {
+            if at_ns > self.now_ns && self.lingering.len() <= MAX_LINGERING {
+                return;
+            }
+            self.lingering.pop_front();
+            if self.open.get(&key).is_some_and(|live| live.id == id) {
+                self.finish(key, done);
+            }
+        }
+        // Most connections that came are gone again: their places in the queue go too.
+        if self.arrivals.len() > 2 * self.open.len() + 1024 {
+            let open = &self.open;
+            self.arrivals
+                .retain(|(key, id)| open.get(key).is_some_and(|live| live.id == *id));
+        }
+    }
+
+    fn finish(&mut self, key: Key, done: &mut impl FnMut(Judged)) {
+        if let Some(mut live) = self.open.remove(&key) {
+            let Live {
+                connection, session, ..
+            } = live.as_mut();
+            let moment = Moment {
+                at_ns: connection.last_ns,
+                ..Moment::default()
+            };
+            let shared = &mut self.shared;
+            connection.finish(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            if let Some(session) = session {
+                session.finish(moment, shared);
+            }
+            done(judge::judge(*live, self.now_ns));
+        }
+    }
+}
+
+/// Hands a packet to its connection; returns whether that is over now.
+fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
+    let Live {
+        id,
+        connection,
+        session,
+        lingers,
+        ..
+    } = live;
+    let way = if segment.source == connection.client {
+        Way::Up
+    } else {
+        Way::Down
+    };
+    let moment = Moment {
+        at_ns: segment.at_ns,
+        frame: segment.number,
+        signs: Signs {
+            last_packet_ns: connection.half(way).last_ns,
+            unanswered: connection.half(way.back()).unanswered,
+        },
+    };
+    let has_syn = connection.has_syn || segment.flags.syn();
+    if session.is_none() && segment.payload_len > 0 && !segment.flags.rst() {
+        let wanted = match options.timeline {
+            Timeline::None => false,
+            Timeline::Id(wanted) => wanted == *id,
+            Timeline::Address(address) => address == connection.client || address == connection.server,
+        };
+        *session = Some(Box::new(Session::new(
+            has_syn,
+            options.dialect,
+            options.heartbeat_factor,
+            wanted,
+        )));
+    }
+    let before = connection.half(way).retransmissions;
+    connection.feed(segment, &mut |way, piece| {
+        hand_on(session, way, moment, piece, shared);
+    });
+    if let Some(session) = session {
+        if session.is_reversed {
+            session.is_reversed = false;
+            connection.swap_sides();
+        }
+        if session.notes.is_some() {
+            transport_notes(session, connection, segment, way, moment, before);
+        }
+    }
+    let is_over = !*lingers && connection.is_over();
+    *lingers |= is_over;
+    is_over
+}
+
+/// What the packets themselves add to a timeline.
+fn transport_notes(
+    session: &mut Session,
+    connection: &Connection,
+    segment: &Segment<'_>,
+    way: Way,
+    moment: Moment,
+    retransmissions_before: u32,
+) {
+    if connection.half(way).retransmissions > retransmissions_before {
+        session.note(way, moment, || {
+            format!("retransmission, {} bytes", segment.payload_len)
+        });
+    }
+    if segment.flags.fin() {
+        session.note(way, moment, || "FIN".to_owned());
+    }
+    if let Some(reset) = connection
+        .resets
+        .last()
+        .filter(|reset| reset.frame == segment.number)
+    {
+        session.note(way, moment, || format!("RST ({})", reset.class));
+    }
+}
+
+fn hand_on(
+    session: &mut Option<Box<Session>>,
+    way: Way,
+    moment: Moment,
+    piece: Piece<'_>,
+    shared: &mut Shared,
+) {
+    if let Some(session) = session {
+        match piece {
+            Piece::Bytes(bytes) => session.bytes(way, moment, bytes, shared),
+            Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::frames::Frames;
+    use std::mem::size_of;
+
+    #[test]
+    fn a_connection_costs_at_most_two_and_a_half_kibibytes_beside_its_texts() {
+        let fixed = size_of::<(Key, Box<Live>)>()
+            + size_of::<Live>()
+            + size_of::<Session>()
+            + 2 * size_of::<Frames>();
+        assert!(fixed <= 2560, "{fixed}");
+    }
+}

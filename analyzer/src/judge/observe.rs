@@ -1,0 +1,153 @@
+//! The facts that the dictionary judges, from packets and bytes.
+
+use super::{CLW_PONG_TIMEOUT, PONG_TIMEOUT, SLACK, nanos};
+use crate::stream::Facts;
+use crate::stream::beats::Kind;
+use crate::tcp::{Connection, End, Way};
+use clw_core::Dialect;
+use clw_core::verdict::{
+    CloseFrame, Connect, EndingKind, HeartbeatLoss, Observation, ResetClass, Side, Viewpoint,
+};
+use std::time::Duration;
+
+/// A server of CLW waits so long for an AUTH_PING (protocol page, timers).
+const CLW_GRACE: Duration = Duration::from_secs(5);
+/// So many periods without a beat, and the capture's end: the heartbeats have stopped.
+const SILENT_PERIODS: u32 = 2;
+/// One direction that has this many packets while the other has none was captured alone.
+const ONE_WAY_PACKETS: u64 = 3;
+
+pub(super) fn observe(
+    connection: &Connection,
+    facts: &Facts,
+    dialect: Dialect,
+    is_lost: bool,
+    end: &End,
+    ended_ns: u64,
+    watched_ns: u64,
+) -> Observation {
+    let since = |from_ns: u64| nanos(ended_ns.saturating_sub(from_ns));
+    let reset = end.reset.and_then(|index| connection.resets.get(index));
+    let refused = connection
+        .resets
+        .iter()
+        .any(|reset| reset.class == ResetClass::Refused);
+    let connect = if refused {
+        Connect::Refused
+    } else if !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0 {
+        Connect::TimedOut
+    } else {
+        Connect::Established
+    };
+    let spoke_first = facts.close.as_ref().is_some_and(|close| close.at_ns <= end.at_ns);
+    Observation {
+        viewpoint: Viewpoint::Wire,
+        dialect,
+        stage: facts.stage,
+        duration: since(connection.first_ns),
+        since_upgrade: since(facts.upgraded_ns.unwrap_or(connection.first_ns)),
+        connect,
+        tls_failure: facts.tls_failure.clone(),
+        http_status: facts.http.as_ref().and_then(|http| http.status),
+        refusal: facts.refusal.clone(),
+        // What was said into a closed connection ended nothing.
+        close: facts
+            .close
+            .as_ref()
+            .filter(|_| spoke_first)
+            .map(|close| CloseFrame {
+                by: close.by,
+                code: close.code,
+                reason: close.reason.clone(),
+            }),
+        disconnect: facts.disconnect,
+        logged_out: facts.logged_out,
+        shutdown_announced: facts.shutdown_announced,
+        ending: if connect == Connect::Established {
+            end.kind
+        } else {
+            EndingKind::Open
+        },
+        ended_by: end.by,
+        reset: reset.map(|reset| reset.class),
+        reset_confidence: reset.map_or(0.0, |reset| reset.confidence),
+        heartbeat_loss: heartbeat_loss(facts, dialect, end, ended_ns, watched_ns),
+        unanswered_server_ping: facts.beats.waiting_since_ns(Way::Down, Kind::Ping).map(since),
+        pending_requests: facts.pending_requests(),
+        violation: facts.violation.clone(),
+        slow_consumer: false,
+        token_expired: facts.token_expires_ns.is_some_and(|at| ended_ns >= at),
+        helper: facts.helper,
+        handshake_timed_out: false,
+        since_first_message: facts.first_message_ns.map(since),
+        missing: missing(connection, facts, dialect, is_lost),
+        handshake_timeout: None,
+    }
+}
+
+/// Heartbeats that stopped and ended the session, or that the capture ends without.
+fn heartbeat_loss(
+    facts: &Facts,
+    dialect: Dialect,
+    end: &End,
+    ended_ns: u64,
+    watched_ns: u64,
+) -> Option<HeartbeatLoss> {
+    facts.ready_ns?;
+    let is_wordless = facts.close.is_none() && facts.disconnect.is_none() && !facts.logged_out;
+    if !is_wordless {
+        return None;
+    }
+    let silence_of = |side: Side| {
+        let gap = facts.beats.gaps().iter().rfind(|gap| gap.side == side)?;
+        (gap.to_ns >= ended_ns).then(|| nanos(gap.to_ns - gap.from_ns))
+    };
+    if matches!(end.kind, EndingKind::Open | EndingKind::Silent) {
+        let period = nanos(facts.beats.period_ns()?);
+        return [Side::Server, Side::Client].into_iter().find_map(|side| {
+            let gap = facts.beats.gaps().iter().rfind(|gap| gap.side == side)?;
+            let silence = nanos(gap.to_ns.saturating_sub(gap.from_ns));
+            let stopped = gap.to_ns >= watched_ns && silence >= period.saturating_mul(SILENT_PERIODS);
+            stopped.then_some(HeartbeatLoss {
+                missing_from: side,
+                silence,
+            })
+        });
+    }
+    let (side, least) = match (end.by, dialect) {
+        (Side::Client, Dialect::Clw) => (Side::Server, CLW_PONG_TIMEOUT),
+        (Side::Server, Dialect::Clw) => (Side::Client, CLW_GRACE),
+        // A client that gives up on its pings closes; some only cut.
+        (Side::Client, _) => (Side::Server, PONG_TIMEOUT),
+        // A server's pings are judged by their own rule, which knows its beats.
+        _ => return None,
+    };
+    let silence = silence_of(side)?;
+    (silence >= least.mul_f64(SLACK)).then_some(HeartbeatLoss {
+        missing_from: side,
+        silence,
+    })
+}
+
+/// What the capture lacks, where it matters to the verdict.
+fn missing(connection: &Connection, facts: &Facts, dialect: Dialect, is_lost: bool) -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    let (up, down) = (connection.half(Way::Up), connection.half(Way::Down));
+    if connection.is_established && down.packets == 0 && up.packets >= ONE_WAY_PACKETS {
+        missing.push("the server's packets were not captured");
+    }
+    if up.packets == 0 && down.packets >= ONE_WAY_PACKETS {
+        missing.push("the client's packets were not captured");
+    }
+    if is_lost {
+        missing.push("packets with frames were not captured whole");
+    }
+    let is_blind = matches!(dialect, Dialect::Unknown);
+    if !connection.has_syn && is_blind {
+        missing.push("the beginning of the connection was not captured");
+    }
+    if facts.began_in_the_middle && facts.ready_ns.is_none() {
+        missing.push("the upgrade and the login were not captured");
+    }
+    missing
+}

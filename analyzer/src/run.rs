@@ -1,0 +1,423 @@
+//! One analysis: from files to reports.
+
+use crate::args::{self, Args};
+use crate::decode::{Decoded, Decoder, FragmentLimits};
+use crate::engine::{Engine, Options, Timeline};
+use crate::join::gateway_log::GatewayLog;
+use crate::join::journal::Journal;
+use crate::join::peer::Peer;
+use crate::join::{JoinError, Joins};
+use crate::judge::Judged;
+use crate::output::csv::Csv;
+use crate::output::json::{self, Json};
+use crate::output::whole::{Whole, WriteError};
+use crate::output::{ladder, text};
+use crate::source::{Capture, CaptureSummary, Item, SourceError};
+use crate::tls::KeyLog;
+use crate::totals::Totals;
+use clw_core::report::ThresholdResult;
+use clw_core::text::{Color, Paint};
+use clw_core::units::{show_bytes, show_count};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Done, and every threshold held.
+pub const DONE: u8 = 0;
+/// Failed at run time.
+pub const FAILED: u8 = 1;
+/// Wrong usage.
+pub const USAGE: u8 = 2;
+/// A threshold was crossed.
+pub const THRESHOLD: u8 = 99;
+
+/// Packets between two looks at the clock for the progress line.
+const PROGRESS_PACKETS: u64 = 65_536;
+/// Time between two progress lines.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+/// A key log is read up to so many bytes.
+const MAX_KEY_LOG_BYTES: u64 = 256 << 20;
+
+/// Why there is no result, or not all of it.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The capture.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// An output.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The key log.
+    #[error("cannot read the key log {}: {cause}", path.display())]
+    KeyLog {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// A journal or a log.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The connection that was asked for.
+    #[error("no connection {0} in this capture; without --conn the report lists some, and --jsonl all")]
+    NoSuchConnection(String),
+    /// Something cannot be printed.
+    #[error("cannot print: {0}")]
+    Print(std::io::Error),
+    /// Two outputs want standard output.
+    #[error("{0} and {1} cannot both go to standard output: give one of them a file")]
+    StdoutTwice(&'static str, &'static str),
+}
+
+impl RunError {
+    /// The exit code of the contract.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::StdoutTwice(..) => USAGE,
+            _ => FAILED,
+        }
+    }
+}
+
+/// Outputs that get each connection as it is judged.
+struct Sinks {
+    json: Option<Json>,
+    jsonl: Option<Whole>,
+    csv: Option<Csv>,
+}
+
+impl Sinks {
+    fn open(args: &Args) -> Result<Self, RunError> {
+        let outputs = [
+            ("--json", &args.json),
+            ("--jsonl", &args.jsonl),
+            ("--csv", &args.csv),
+        ];
+        let mut to_stdout = outputs
+            .iter()
+            .filter(|(_, path)| path.as_deref() == Some(Path::new("-")))
+            .map(|(name, _)| *name);
+        if let (Some(first), Some(second)) = (to_stdout.next(), to_stdout.next()) {
+            return Err(RunError::StdoutTwice(first, second));
+        }
+        Ok(Self {
+            json: args.json.as_deref().map(Json::create).transpose()?,
+            jsonl: args.jsonl.as_deref().map(Whole::create).transpose()?,
+            csv: args.csv.as_deref().map(Csv::create).transpose()?,
+        })
+    }
+
+    fn connection(&mut self, judged: &Judged, follow: bool) -> Result<(), WriteError> {
+        if let Some(json) = &mut self.json {
+            json.connection(&judged.record)?;
+        }
+        if let Some(jsonl) = &mut self.jsonl {
+            let mut line = json::line(&judged.record);
+            line.push(b'\n');
+            jsonl.write(&line)?;
+            if follow {
+                jsonl.flush()?;
+            }
+        }
+        if let Some(csv) = &mut self.csv {
+            csv.connection(&judged.record)?;
+        }
+        Ok(())
+    }
+
+    const fn are_none(&self) -> bool {
+        self.json.is_none() && self.jsonl.is_none() && self.csv.is_none()
+    }
+
+    fn finish(
+        self,
+        capture: &CaptureSummary,
+        totals: &Totals,
+        thresholds: &[ThresholdResult],
+        joins: &Joins,
+        evicted: u64,
+    ) -> Result<(), WriteError> {
+        if let Some(out) = self.json {
+            let passed = thresholds.iter().all(|t| t.passed);
+            let mut more = vec![
+                ("thresholds", serde_json::to_value(thresholds).unwrap_or_default()),
+                ("passed", passed.into()),
+            ];
+            for (name, value) in joins.values() {
+                more.push((name, value));
+            }
+            out.finish(&json::capture(capture, evicted), &totals.summary, &more)?;
+        }
+        if let Some(out) = self.jsonl {
+            out.finish()?;
+        }
+        if let Some(out) = self.csv {
+            out.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// What each connection goes through once it is judged.
+struct Collected<'a> {
+    args: &'a Args,
+    sinks: Sinks,
+    journal: Option<Journal>,
+    log: Option<GatewayLog>,
+    peer: Option<Peer>,
+    totals: Totals,
+    timelines: Vec<Judged>,
+    skipped: BTreeMap<&'static str, u64>,
+    failure: Option<WriteError>,
+}
+
+impl Collected<'_> {
+    fn take(&mut self, mut judged: Judged) {
+        if let Some(peer) = &mut self.peer {
+            peer.join(&mut judged);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.join(&judged);
+        }
+        if let Some(log) = &mut self.log {
+            log.join(&mut judged);
+        }
+        let args = self.args;
+        let wanted = args
+            .filter
+            .as_ref()
+            .is_none_or(|filter| filter.holds(&judged.record))
+            && (args.verdict.is_empty() || judged.verdict.is_some_and(|v| args.verdict.contains(&v)))
+            && args.conn.is_none_or(|conn| is_of(conn, &judged));
+        if !wanted {
+            return;
+        }
+        self.totals.add(&judged);
+        if let Err(error) = self.sinks.connection(&judged, args.files == [Path::new("-")]) {
+            self.failure.get_or_insert(error);
+        }
+        if args.conn.is_some() && self.timelines.len() < 16 {
+            self.timelines.push(judged);
+        }
+    }
+}
+
+fn is_of(conn: Timeline, judged: &Judged) -> bool {
+    match conn {
+        Timeline::None => true,
+        Timeline::Id(id) => judged.record.id == id,
+        Timeline::Address(address) => judged.record.client == address || judged.record.server == address,
+    }
+}
+
+/// Runs what was asked; returns the exit code.
+pub fn run(args: &Args) -> Result<u8, RunError> {
+    if let Some(what) = args.generate {
+        return match args::generate(what, &mut std::io::stdout()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(RunError::Print(error)),
+            _ => Ok(DONE),
+        };
+    }
+    let mut keys = KeyLog::new();
+    if let Some(path) = &args.keylog {
+        read_key_log(path, &mut keys)?;
+    }
+    let mut capture = Capture::open(&args.files)?;
+    let mut collected = Collected {
+        args,
+        journal: args.journal.as_deref().map(Journal::open).transpose()?,
+        log: args.log.as_deref().map(GatewayLog::open).transpose()?,
+        peer: args.peer.as_deref().map(Peer::open).transpose()?,
+        sinks: Sinks::open(args)?,
+        totals: Totals::default(),
+        timelines: Vec::new(),
+        skipped: BTreeMap::new(),
+        failure: None,
+    };
+    let mut engine = Engine::new(Options {
+        port: args.port,
+        dialect: args.dialect.map(Into::into),
+        heartbeat_factor: args.heartbeat_factor,
+        max_open: args.max_open as usize,
+        timeline: args.conn.unwrap_or(Timeline::None),
+    });
+    *engine.keys() = keys;
+    let mut progress = Progress::new(args.quiet);
+    let interrupted = read(&mut capture, &mut engine, &mut collected, &mut progress);
+    progress.clear();
+    engine.end(&mut |judged| collected.take(judged));
+    let evicted = engine.evicted();
+    let Collected {
+        sinks,
+        journal,
+        log,
+        peer,
+        mut totals,
+        timelines,
+        skipped,
+        failure,
+        ..
+    } = collected;
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    let mut summary = capture.summary().clone();
+    for (reason, count) in skipped {
+        *summary.skipped.entry(reason).or_default() += count;
+    }
+    totals.finish();
+    let joins = Joins {
+        journal: journal.map(Journal::finish),
+        log: log.map(GatewayLog::finish),
+        peer: peer.map(Peer::finish),
+    };
+    let report = totals.as_report();
+    let thresholds: Vec<_> = args.threshold.iter().map(|t| t.evaluate(&report)).collect();
+    let passed = thresholds.iter().all(|t| t.passed);
+    let show_report = sinks.are_none() && !args.quiet;
+    if let Some(conn) = args.conn
+        && timelines.is_empty()
+    {
+        return Err(RunError::NoSuchConnection(match conn {
+            Timeline::Id(id) => format!("#{id}"),
+            Timeline::Address(address) => address.to_string(),
+            Timeline::None => String::new(),
+        }));
+    }
+    sinks.finish(&summary, &totals, &thresholds, &joins, evicted)?;
+    if show_report {
+        let paint = paint(args);
+        let shown = if args.conn.is_some() {
+            let ladders: Vec<_> = timelines
+                .iter()
+                .map(|judged| ladder::render(judged, paint))
+                .collect();
+            ladders.join("\n")
+        } else {
+            text::render(&summary, &totals, &joins, &thresholds, evicted, &look(args))
+        };
+        print(&shown)?;
+    }
+    // A capture that breaks off is told after everything that could be read of it.
+    interrupted?;
+    Ok(if passed { DONE } else { THRESHOLD })
+}
+
+fn read(
+    capture: &mut Capture,
+    engine: &mut Engine,
+    collected: &mut Collected<'_>,
+    progress: &mut Progress,
+) -> Result<(), RunError> {
+    let mut decoder = Decoder::new(FragmentLimits::default());
+    let mut count = 0u64;
+    loop {
+        match capture.next()? {
+            None => return Ok(()),
+            Some(Item::Secrets(text)) => {
+                engine.keys().add(text);
+            }
+            Some(Item::Frame(frame)) => match decoder.decode(&frame) {
+                Decoded::Tcp(segment) => {
+                    if let Some(peer) = &mut collected.peer {
+                        peer.see(&segment);
+                    }
+                    engine.feed(&segment, &mut |judged| collected.take(judged));
+                }
+                Decoded::Udp(_) => *collected.skipped.entry("UDP").or_default() += 1,
+                Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
+            },
+        }
+        count += 1;
+        if count.is_multiple_of(PROGRESS_PACKETS) {
+            progress.show(capture.summary());
+        }
+    }
+}
+
+fn read_key_log(path: &Path, keys: &mut KeyLog) -> Result<(), RunError> {
+    use std::io::Read as _;
+    let fail = |cause| RunError::KeyLog {
+        path: path.to_owned(),
+        cause,
+    };
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).map_err(fail)?;
+    file.take(MAX_KEY_LOG_BYTES)
+        .read_to_end(&mut text)
+        .map_err(fail)?;
+    keys.add(&text);
+    Ok(())
+}
+
+fn paint(args: &Args) -> Paint {
+    let color: Color = args.color.into();
+    let no_color = std::env::var_os("NO_COLOR");
+    Paint::new(color.is_wanted(std::io::stdout().is_terminal(), no_color.as_deref()))
+}
+
+fn look(args: &Args) -> text::Look {
+    text::Look {
+        paint: paint(args),
+        width: width(),
+        is_verbose: args.verbose,
+    }
+}
+
+fn width() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(100, |(width, _)| usize::from(width.0).max(40))
+}
+
+fn print(text: &str) -> Result<(), RunError> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(RunError::Print(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The progress line on standard error, if that is a terminal.
+struct Progress {
+    is_on: bool,
+    began: Instant,
+    shown: Instant,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            is_on: !quiet && std::io::stderr().is_terminal(),
+            began: now,
+            shown: now,
+        }
+    }
+
+    fn show(&mut self, summary: &CaptureSummary) {
+        let now = Instant::now();
+        if !self.is_on || now - self.shown < PROGRESS_PERIOD {
+            return;
+        }
+        self.shown = now;
+        let seconds = (now - self.began).as_secs_f64().max(0.001);
+        let rate = summary.packets as f64 / seconds / 1e6;
+        let mut line = format!("{} packets · {rate:.1} M/s", show_count(summary.packets));
+        if let Some(total) = summary.bytes_total.filter(|total| *total > 0) {
+            let share = (summary.bytes_read as f64 / total as f64).min(1.0);
+            let left = seconds * (1.0 - share) / share.max(0.001);
+            line = format!(
+                "{:>3.0} % of {} · {line} · {left:.0} s left",
+                share * 100.0,
+                show_bytes(total)
+            );
+        }
+        eprint!("\r\x1b[K{line}");
+    }
+
+    fn clear(&self) {
+        if self.is_on {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Heartbeats: periods learned, gaps found.
+
+use crate::tcp::Way;
+use clw_core::verdict::Side;
+
+/// Intervals kept of a kind of beat.
+const KEPT: usize = 8;
+/// The same, where it counts intervals.
+const FULL: u8 = 8;
+/// So many intervals make a period.
+const LEARNED: usize = 2;
+/// Gaps kept of one connection.
+const MAX_GAPS: usize = 64;
+/// A silence shorter than this is no gap, whatever the period: schedulers and coalescing move beats about.
+const LEAST_GAP_NS: u64 = 20_000_000;
+
+/// What beats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// WebSocket ping.
+    Ping,
+    /// WebSocket pong.
+    Pong,
+    /// The dialect's own: tick, AUTH_PING, JSON ping and what answers them.
+    Tick,
+}
+
+/// Why nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The side's kernel went on acknowledging; its program sent nothing.
+    StalledApplication,
+    /// What the other side sent was not acknowledged either.
+    PathCut,
+    /// The other direction went on as before, unacknowledged by nobody: this direction alone is silent.
+    Unknown,
+}
+
+impl Cause {
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StalledApplication => "stalled application: acknowledgements go on, data does not",
+            Self::PathCut => "path cut: retransmissions unanswered",
+            Self::Unknown => "cause not visible",
+        }
+    }
+}
+
+/// A silence where beats were due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last beat before it, in nanoseconds since the Unix epoch.
+    pub from_ns: u64,
+    /// The next one, or the end.
+    pub to_ns: u64,
+    /// Whose beats were missing.
+    pub side: Side,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What the packets said about a silent side, at the end of the silence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signs {
+    /// When the silent side last sent any packet, before the one that ends the silence.
+    pub last_packet_ns: u64,
+    /// Packets of the other side that went unanswered in a row.
+    pub unanswered: u32,
+}
+
+/// One kind of beat of one side.
+#[derive(Clone, Debug, Default)]
+struct Beat {
+    count: u64,
+    last_ns: u64,
+    intervals_us: [u32; KEPT],
+    known: u8,
+}
+
+impl Beat {
+    fn period_ns(&self) -> Option<u64> {
+        let known = usize::from(self.known).min(KEPT);
+        if known < LEARNED {
+            return None;
+        }
+        let mut sorted = self.intervals_us;
+        let sorted = &mut sorted[..known];
+        sorted.sort_unstable();
+        Some(u64::from(sorted[known / 2]) * 1000)
+    }
+
+    fn learn(&mut self, interval_ns: u64) {
+        let slot = usize::from(self.known) % KEPT;
+        self.intervals_us[slot] = u32::try_from(interval_ns / 1000).unwrap_or(u32::MAX);
+        self.known = if usize::from(self.known) + 1 >= 2 * KEPT {
+            // Keeps counting in the upper half, so that the ring is full for ever.
+            FULL
+        } else {
+            self.known + 1
+        };
+    }
+}
+
+/// All beats of a connection.
+#[derive(Clone, Debug)]
+pub struct Beats {
+    kinds: [[Beat; 3]; 2],
+    /// Oldest unanswered ping of each side: WebSocket, then the dialect's.
+    unanswered: [[Option<u64>; 2]; 2],
+    gaps: Vec<Gap>,
+    /// A silence longer than this many periods is a gap.
+    factor: f64,
+    announced_ns: Option<u64>,
+}
+
+impl Beats {
+    /// `factor`: a gap is a silence longer than so many usual periods.
+    pub fn new(factor: f64) -> Self {
+        Self {
+            kinds: Default::default(),
+            unanswered: [[None; 2]; 2],
+            gaps: Vec::new(),
+            factor,
+            announced_ns: None,
+        }
+    }
+
+    /// The server told the period of its ticks.
+    pub fn announce(&mut self, period_ms: u64) {
+        self.announced_ns = (period_ms > 0).then(|| period_ms.saturating_mul(1_000_000));
+    }
+
+    /// A beat came.
+    pub fn beat(&mut self, way: Way, kind: Kind, at_ns: u64, signs: Signs) {
+        let period = self.period_of(way, kind);
+        let beat = &mut self.kinds[way as usize][kind as usize];
+        let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
+        beat.count += 1;
+        if beat.count == 1 {
+            return;
+        }
+        let interval = at_ns.saturating_sub(last_ns);
+        if period.is_some_and(|period| is_gap(interval, period, self.factor)) {
+            self.gap(way, last_ns, at_ns, signs);
+        } else {
+            self.kinds[way as usize][kind as usize].learn(interval);
+        }
+    }
+
+    /// A ping that wants an answer went out.
+    pub fn asked(&mut self, way: Way, kind: Kind, at_ns: u64) {
+        self.unanswered[way as usize][usize::from(kind == Kind::Tick)].get_or_insert(at_ns);
+    }
+
+    /// The answer to what `way` asked came.
+    pub fn answered(&mut self, way: Way, kind: Kind) {
+        self.unanswered[way as usize][usize::from(kind == Kind::Tick)] = None;
+    }
+
+    /// Since when a WebSocket ping (or a ping of the dialect) of `way` has waited.
+    pub fn waiting_since_ns(&self, way: Way, kind: Kind) -> Option<u64> {
+        self.unanswered[way as usize][usize::from(kind == Kind::Tick)]
+    }
+
+    /// How many beats of a kind both sides sent.
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.kinds.iter().map(|side| side[kind as usize].count).sum()
+    }
+
+    /// The period that a reader would name: the dialect's beats before WebSocket pings.
+    pub fn period_ns(&self) -> Option<u64> {
+        let learned = [Kind::Tick, Kind::Ping, Kind::Pong].into_iter().find_map(|kind| {
+            [Way::Down, Way::Up]
+                .into_iter()
+                .find_map(|way| self.kinds[way as usize][kind as usize].period_ns())
+        });
+        learned.or(self.announced_ns)
+    }
+
+    /// The period of a side's beats: announced, learned, or that of what they answer.
+    fn period_of(&self, way: Way, kind: Kind) -> Option<u64> {
+        let announced = self
+            .announced_ns
+            .filter(|_| kind == Kind::Tick && way == Way::Down);
+        let learned = || self.kinds[way as usize][kind as usize].period_ns();
+        let asked_by = match kind {
+            Kind::Ping => None,
+            Kind::Pong => Some(Kind::Ping),
+            Kind::Tick => Some(Kind::Tick),
+        };
+        let answered = || self.kinds[way.back() as usize][asked_by? as usize].period_ns();
+        announced.or_else(learned).or_else(answered)
+    }
+
+    /// The end: what has been silent for too long by then is a gap too. `signs` by way.
+    pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2]) {
+        for way in [Way::Up, Way::Down] {
+            for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
+                let period = self.period_of(way, kind);
+                let beat = &self.kinds[way as usize][kind as usize];
+                let (last_ns, count) = (beat.last_ns, beat.count);
+                let silence = end_ns.saturating_sub(last_ns);
+                // A pong is due only when a ping waits for it.
+                let is_due = kind != Kind::Pong || self.waiting_since_ns(way.back(), Kind::Ping).is_some();
+                if count > 0 && is_due && period.is_some_and(|period| is_gap(silence, period, self.factor)) {
+                    self.gap(way, last_ns, end_ns, signs[way as usize]);
+                }
+            }
+        }
+    }
+
+    /// A ping of `way` was given up unanswered: the other side was silent.
+    pub fn given_up(&mut self, way: Way, asked_ns: u64, end_ns: u64, signs: Signs) {
+        self.gap(way.back(), asked_ns, end_ns, signs);
+    }
+
+    /// The gaps, in order, at most a few.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Adds a gap; several kinds of beat that stop together make one.
+    fn gap(&mut self, way: Way, from_ns: u64, to_ns: u64, signs: Signs) {
+        let side = way.sender();
+        let cause = if signs.last_packet_ns > from_ns + (to_ns - from_ns) / 4 {
+            Cause::StalledApplication
+        } else if signs.unanswered >= 2 {
+            Cause::PathCut
+        } else {
+            Cause::Unknown
+        };
+        let overlaps = |gap: &&mut Gap| gap.side == side && gap.from_ns <= to_ns && from_ns <= gap.to_ns;
+        if let Some(gap) = self.gaps.iter_mut().rev().find(overlaps) {
+            gap.from_ns = gap.from_ns.min(from_ns);
+            gap.to_ns = gap.to_ns.max(to_ns);
+            if gap.cause == Cause::Unknown {
+                gap.cause = cause;
+            }
+        } else if self.gaps.len() < MAX_GAPS {
+            self.gaps.push(Gap {
+                from_ns,
+                to_ns,
+                side,
+                cause,
+            });
+        }
+    }
+}
+
+fn is_gap(silence_ns: u64, period_ns: u64, factor: f64) -> bool {
+    silence_ns as f64 > period_ns as f64 * factor && silence_ns >= period_ns.saturating_add(LEAST_GAP_NS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    fn beats_at(seconds: &[u64]) -> Beats {
+        let mut beats = Beats::new(1.5);
+        for second in seconds {
+            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
+        }
+        beats
+    }
+
+    #[test]
+    fn the_period_is_learned_and_a_silence_over_one_and_a_half_is_a_gap() {
+        let mut beats = beats_at(&[10, 40, 70, 100, 190, 220]);
+        beats.finish(230 * S, [Signs::default(); 2]);
+        assert_eq!(beats.period_ns(), Some(30 * S));
+        let gaps: Vec<_> = beats
+            .gaps()
+            .iter()
+            .map(|g| (g.from_ns / S, g.to_ns / S, g.side))
+            .collect();
+        assert_eq!(gaps, [(100, 190, Side::Server)]);
+    }
+
+    #[test]
+    fn the_end_can_be_a_gap_too() {
+        let mut beats = beats_at(&[10, 12, 14, 16]);
+        beats.finish(20 * S, [Signs::default(); 2]);
+        assert_eq!(beats.gaps().len(), 1);
+        let mut beats = beats_at(&[10, 12, 14, 16]);
+        beats.finish(18 * S, [Signs::default(); 2]);
+        assert_eq!(beats.gaps().len(), 0);
+    }
+
+    #[test]
+    fn too_few_beats_have_no_period_unless_it_was_announced() {
+        let mut beats = beats_at(&[10, 100]);
+        beats.finish(300 * S, [Signs::default(); 2]);
+        assert_eq!(beats.gaps(), []);
+        let mut beats = Beats::new(1.5);
+        beats.announce(30_000);
+        for second in [10, 100] {
+            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
+        }
+        assert_eq!(beats.gaps().len(), 1);
+    }
+
+    #[test]
+    fn beats_that_stop_together_make_one_gap() {
+        let mut beats = beats_at(&[10, 12, 14]);
+        for second in [11, 13, 15] {
+            beats.beat(Way::Down, Kind::Ping, second * S, Signs::default());
+        }
+        beats.finish(30 * S, [Signs::default(); 2]);
+        assert_eq!(beats.gaps().len(), 1);
+        assert_eq!(beats.gaps()[0].from_ns, 14 * S);
+    }
+
+    #[test]
+    fn acknowledgements_during_the_silence_show_a_stalled_application() {
+        let mut beats = beats_at(&[10, 12, 14]);
+        let signs = Signs {
+            last_packet_ns: 29 * S,
+            unanswered: 0,
+        };
+        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
+        assert_eq!(beats.gaps()[0].cause, Cause::StalledApplication);
+    }
+}

@@ -1,0 +1,201 @@
+//! What the bytes of a connection told: filled in by the dialects, judged later.
+
+use super::beats::Beats;
+use clw_core::verdict::{Disconnect, Refusal, Side, Violation};
+use clw_core::{Dialect, Stage};
+
+/// Open requests remembered; past it the oldest is forgotten.
+const MAX_PENDING: usize = 256;
+/// Texts of a peer are kept up to so many characters.
+const MAX_TEXT_CHARS: usize = 200;
+
+/// The first close frame, and what the other side answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// Who sent the first one.
+    pub by: Side,
+    /// Its code; `None` for an empty body.
+    pub code: Option<u16>,
+    /// Its reason.
+    pub reason: String,
+    /// In which frame of the capture.
+    pub frame: u64,
+    /// When.
+    pub at_ns: u64,
+    /// The other side's close frame: its code.
+    pub echo: Option<Option<u16>>,
+}
+
+/// Who a session is, without its secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// `operator`, `node` …
+    pub role: Option<String>,
+    /// The client's own name for itself.
+    pub client_id: Option<String>,
+    /// The client's release.
+    pub client_version: Option<String>,
+    /// The server's release.
+    pub server_version: Option<String>,
+    /// The protocol agreed on, or offered.
+    pub protocol: Option<String>,
+    /// Kinds of credential sent: `token`, `password`, `device` …
+    pub auth: Vec<&'static str>,
+}
+
+/// The upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Request method.
+    pub method: String,
+    /// Request target, without its query: that may hold a token.
+    pub path: String,
+    /// `User-Agent`.
+    pub user_agent: Option<String>,
+    /// `X-Forwarded-For` and the like.
+    pub forwarded_for: Option<String>,
+    /// Status of the answer.
+    pub status: Option<u16>,
+}
+
+/// Everything that was said.
+#[derive(Debug)]
+pub struct Facts {
+    /// What is spoken; `Unknown` until something tells.
+    pub dialect: Dialect,
+    /// The furthest stage.
+    pub stage: Stage,
+    /// The upgrade.
+    pub http: Option<Http>,
+    /// When the 101 came.
+    pub upgraded_ns: Option<u64>,
+    /// When the challenge came.
+    pub challenged_ns: Option<u64>,
+    /// When the client's first message came.
+    pub first_message_ns: Option<u64>,
+    /// When the server accepted the client.
+    pub ready_ns: Option<u64>,
+    /// When the request for the upgrade came.
+    pub requested_ns: Option<u64>,
+    /// Who the client is.
+    pub identity: Identity,
+    /// The refusal told before ready.
+    pub refusal: Option<Refusal>,
+    /// The first close frame.
+    pub close: Option<Close>,
+    /// CLW DISCONNECT_AUTH.
+    pub disconnect: Option<Disconnect>,
+    /// CLW AUTH_LOGOUT.
+    pub logged_out: bool,
+    /// An announced shutdown: whether a restart follows.
+    pub shutdown_announced: Option<bool>,
+    /// The last refresh of the token was refused, or it ran out at this time.
+    pub token_expires_ns: Option<u64>,
+    /// Protocol broken.
+    pub violation: Option<Violation>,
+    /// Protocol broken in a way that the peer may have forgiven.
+    pub forgiven: Option<&'static str>,
+    /// The user agent is a helper's.
+    pub helper: bool,
+    /// Heartbeats.
+    pub beats: Beats,
+    /// TLS: what failed, in words.
+    pub tls_failure: Option<String>,
+    /// TLS: its handshake was done.
+    pub tls_done: bool,
+    /// TLS: the first close_notify: when, in which frame, whose.
+    pub close_notify: Option<(u64, u64, Side)>,
+    /// TLS: why nothing is decrypted.
+    pub no_keys: Option<String>,
+    /// The capture begins after the upgrade.
+    pub began_in_the_middle: bool,
+    /// Bytes that were missing where they mattered.
+    pub lost_framing: bool,
+    pending: Vec<u64>,
+}
+
+impl Facts {
+    /// Nothing said yet.
+    pub fn new(heartbeat_factor: f64) -> Self {
+        Self {
+            dialect: Dialect::Unknown,
+            stage: Stage::Tcp,
+            http: None,
+            upgraded_ns: None,
+            challenged_ns: None,
+            first_message_ns: None,
+            ready_ns: None,
+            requested_ns: None,
+            identity: Identity::default(),
+            refusal: None,
+            close: None,
+            disconnect: None,
+            logged_out: false,
+            shutdown_announced: None,
+            token_expires_ns: None,
+            violation: None,
+            forgiven: None,
+            helper: false,
+            beats: Beats::new(heartbeat_factor),
+            tls_failure: None,
+            tls_done: false,
+            close_notify: None,
+            no_keys: None,
+            began_in_the_middle: false,
+            lost_framing: false,
+            pending: Vec::new(),
+        }
+    }
+
+    /// The session got this far.
+    pub fn reach(&mut self, stage: Stage) {
+        self.stage = self.stage.max(stage);
+    }
+
+    /// The server accepted the client.
+    pub fn ready(&mut self, at_ns: u64) {
+        self.reach(Stage::Ready);
+        self.ready_ns.get_or_insert(at_ns);
+    }
+
+    /// A request went out; `id` joins it with its answer.
+    pub fn asked(&mut self, id: &str) {
+        if self.pending.len() == MAX_PENDING {
+            self.pending.remove(0);
+        }
+        self.pending.push(fingerprint(id));
+    }
+
+    /// Its answer came.
+    pub fn answered(&mut self, id: &str) {
+        let wanted = fingerprint(id);
+        if let Some(at) = self.pending.iter().position(|pending| *pending == wanted) {
+            self.pending.swap_remove(at);
+        }
+    }
+
+    /// Requests without an answer.
+    pub fn pending_requests(&self) -> u32 {
+        u32::try_from(self.pending.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Somebody broke the protocol; the first time counts.
+    pub fn broken(&mut self, by: Side, what: &str) {
+        self.violation.get_or_insert_with(|| Violation {
+            by,
+            what: shorten(what),
+        });
+    }
+}
+
+/// A text of a peer, cut to what is kept.
+pub fn shorten(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).collect()
+}
+
+/// FNV-1a: ids need to be told apart within a connection only.
+fn fingerprint(id: &str) -> u64 {
+    id.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}

@@ -1,0 +1,431 @@
+//! WebSocket frames as a capture shows them (RFC 6455 section 5): both directions, with bytes missing, from the middle.
+//!
+//! `clw_core::ws` refuses what an endpoint must refuse. A reader of captures has to go on: it skips what was not captured
+//! as long as the framing is known, and finds it again where it can.
+
+use super::inflate::Inflate;
+
+/// A message longer than this is read up to here; its framing goes on.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// A buffer above this is given back when it runs empty.
+const KEEP_BYTES: usize = 256;
+/// Longest frame that is believed when framing starts in the middle of a stream.
+const MAX_GUESSED_BYTES: u64 = 1 << 24;
+
+/// What one direction brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A data message.
+    Message {
+        /// Text, or else binary.
+        is_text: bool,
+        /// Its payload, as far as it was captured and kept.
+        payload: &'a [u8],
+        /// Whether that is all of it.
+        is_whole: bool,
+    },
+    /// A ping.
+    Ping,
+    /// A pong.
+    Pong,
+    /// A close frame.
+    Close {
+        /// Its code; `None` for an empty body.
+        code: Option<u16>,
+        /// Its reason.
+        reason: &'a str,
+        /// Whether code and reason were captured.
+        is_whole: bool,
+    },
+    /// The sender broke the protocol; the text says how.
+    Violation(&'static str),
+    /// The sender broke the protocol in a way that some peers forgive; reading goes on.
+    Forgivable(&'static str),
+}
+
+/// Buffers that all connections share.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    unmasked: Vec<u8>,
+    inflated: Vec<u8>,
+}
+
+/// One direction's framing.
+#[derive(Debug)]
+pub struct Frames {
+    /// The sender is a client, and must mask.
+    is_client: bool,
+    head: [u8; 14],
+    head_len: usize,
+    frame: Option<Open>,
+    /// Payload of the frame that is being read, as far as kept.
+    payload: Vec<u8>,
+    payload_is_whole: bool,
+    /// The data message that fragments belong to: is text, is compressed, is whole.
+    message: Option<(bool, bool, bool)>,
+    message_bytes: Vec<u8>,
+    state: State,
+    /// Its frames are masked, or not, against the rules; told once.
+    is_masked_wrongly: bool,
+    inflate: Option<Box<Inflate>>,
+    /// Frames read, by opcode.
+    pub opcodes: [u32; 16],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Framed,
+    /// Where the next frame begins is not known.
+    Lost,
+    /// A close frame or a violation came: nothing after it counts (RFC 6455 section 5.5.1).
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    opcode: u8,
+    is_final: bool,
+    is_compressed: bool,
+    mask: Option<[u8; 4]>,
+    mask_at: usize,
+    left: u64,
+}
+
+/// A frame's header.
+struct Header {
+    open: Open,
+    bytes: usize,
+}
+
+impl Frames {
+    /// Framing of what a client (or a server) sends, from the first byte after the upgrade.
+    pub fn new(is_client: bool) -> Self {
+        Self {
+            is_client,
+            head: [0; 14],
+            head_len: 0,
+            frame: None,
+            payload: Vec::new(),
+            payload_is_whole: true,
+            message: None,
+            message_bytes: Vec::new(),
+            state: State::Framed,
+            is_masked_wrongly: false,
+            inflate: None,
+            opcodes: [0; 16],
+        }
+    }
+
+    /// Framing that must first be found, in a capture that begins in the middle.
+    pub fn in_the_middle(is_client: bool) -> Self {
+        Self {
+            state: State::Lost,
+            ..Self::new(is_client)
+        }
+    }
+
+    /// Messages are compressed (RFC 7692); `keeps_context` from message to message.
+    pub fn inflate(&mut self, keeps_context: bool) {
+        self.inflate = Some(Box::new(Inflate::new(keeps_context)));
+    }
+
+    /// Whether frames can still be told apart.
+    pub fn is_lost(&self) -> bool {
+        self.state == State::Lost
+    }
+
+    /// Reads the next bytes.
+    pub fn bytes(&mut self, mut bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
+        if self.state == State::Lost {
+            if !begins_with_frames(bytes, self.is_client) {
+                return;
+            }
+            self.state = State::Framed;
+        }
+        while !bytes.is_empty() && self.state == State::Framed {
+            if self.frame.is_none() {
+                bytes = self.header(bytes, on);
+            }
+            if let Some(open) = self.frame {
+                let take = usize::try_from(open.left).unwrap_or(usize::MAX).min(bytes.len());
+                let (payload, rest) = bytes.split_at(take);
+                bytes = rest;
+                self.payload(open, payload, scratch, on);
+            }
+        }
+    }
+
+    /// So many bytes were sent, but not captured.
+    pub fn missing(&mut self, bytes: u32, scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
+        if self.state != State::Framed {
+            return;
+        }
+        match &mut self.frame {
+            Some(open) if u64::from(bytes) <= open.left => {
+                open.left -= u64::from(bytes);
+                open.mask_at = (open.mask_at + bytes as usize) % 4;
+                let open = *open;
+                self.payload_is_whole = false;
+                if open.left == 0 {
+                    self.end_frame(open, None, scratch, on);
+                }
+            }
+            _ => {
+                self.state = State::Lost;
+                self.frame = None;
+                self.head_len = 0;
+                self.payload = Vec::new();
+                self.payload_is_whole = true;
+                self.message = None;
+                self.message_bytes = Vec::new();
+                if let Some(inflate) = &mut self.inflate {
+                    inflate.lose();
+                }
+            }
+        }
+    }
+
+    /// Reads a header; returns what follows it.
+    fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> &'b [u8] {
+        let held = self.head_len;
+        let take = bytes.len().min(self.head.len() - held);
+        self.head[held..held + take].copy_from_slice(&bytes[..take]);
+        let Some(header) = parse(&self.head[..held + take]) else {
+            self.head_len += take;
+            return &bytes[take..];
+        };
+        self.head_len = 0;
+        let rest = &bytes[header.bytes - held..];
+        if let Some(what) = self.violation(&header) {
+            self.state = State::Over;
+            on(Event::Violation(what));
+            return &[];
+        }
+        if self.is_client != header.open.mask.is_some() && !self.is_masked_wrongly {
+            self.is_masked_wrongly = true;
+            on(Event::Forgivable(if self.is_client {
+                "the client's frames are not masked"
+            } else {
+                "the server's frames are masked"
+            }));
+        }
+        self.opcodes[usize::from(header.open.opcode)] += 1;
+        self.payload_is_whole = true;
+        self.frame = Some(header.open);
+        rest
+    }
+
+    fn violation(&self, header: &Header) -> Option<&'static str> {
+        let open = &header.open;
+        let reserved = self.head[0] & 0x30 != 0 || (open.is_compressed && self.inflate.is_none());
+        match open.opcode {
+            _ if reserved => Some("reserved bits are set without an extension"),
+            3..=7 | 11..=15 => Some("unknown opcode"),
+            8.. if open.left > 125 => Some("a control frame is longer than 125 bytes"),
+            8.. if !open.is_final => Some("a control frame is fragmented"),
+            1 | 2 if self.message.is_some() => Some("a new message begins inside a fragmented one"),
+            _ => None,
+        }
+    }
+
+    fn payload(&mut self, open: Open, bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
+        let left = open.left - bytes.len() as u64;
+        let is_all = left == 0 && self.payload.is_empty() && self.payload_is_whole;
+        if is_all {
+            // The whole frame lies here: nothing needs to be kept.
+            self.end_frame(open, Some(bytes), scratch, on);
+            return;
+        }
+        let room = MAX_MESSAGE_BYTES
+            .saturating_sub(self.payload.len())
+            .min(bytes.len());
+        if room < bytes.len() {
+            self.payload_is_whole = false;
+        }
+        let at = self.payload.len();
+        self.payload.extend_from_slice(&bytes[..room]);
+        if let Some(mask) = open.mask {
+            unmask(&mut self.payload[at..], mask, open.mask_at);
+        }
+        let open = Open {
+            left,
+            mask_at: (open.mask_at + bytes.len()) % 4,
+            ..open
+        };
+        self.frame = Some(open);
+        if left == 0 {
+            self.end_frame(open, None, scratch, on);
+        }
+    }
+
+    /// A frame is complete: its payload is `direct`, or what was kept.
+    fn end_frame(
+        &mut self,
+        open: Open,
+        direct: Option<&[u8]>,
+        scratch: &mut Scratch,
+        on: &mut impl FnMut(Event<'_>),
+    ) {
+        self.frame = None;
+        let kept = std::mem::take(&mut self.payload);
+        let is_whole = self.payload_is_whole;
+        let payload: &[u8] = match (direct, open.mask) {
+            (Some(bytes), Some(mask)) => {
+                scratch.unmasked.clear();
+                scratch
+                    .unmasked
+                    .extend_from_slice(&bytes[..bytes.len().min(MAX_MESSAGE_BYTES)]);
+                unmask(&mut scratch.unmasked, mask, 0);
+                &scratch.unmasked
+            }
+            (Some(bytes), None) => bytes,
+            (None, _) => &kept,
+        };
+        match open.opcode {
+            8 => {
+                self.state = State::Over;
+                on(close(payload, is_whole));
+            }
+            9 => on(Event::Ping),
+            10 => on(Event::Pong),
+            opcode => {
+                let (is_text, is_compressed, before_whole) =
+                    self.message
+                        .take()
+                        .unwrap_or((opcode == 1, open.is_compressed, opcode != 0));
+                let is_whole = is_whole && before_whole;
+                if open.is_final && self.message_bytes.is_empty() {
+                    let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
+                    message(inflate, payload, is_text, is_whole, &mut scratch.inflated, on);
+                } else {
+                    let room = MAX_MESSAGE_BYTES
+                        .saturating_sub(self.message_bytes.len())
+                        .min(payload.len());
+                    let is_whole = is_whole && room == payload.len();
+                    self.message_bytes.extend_from_slice(&payload[..room]);
+                    if open.is_final {
+                        let bytes = std::mem::take(&mut self.message_bytes);
+                        let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
+                        message(inflate, &bytes, is_text, is_whole, &mut scratch.inflated, on);
+                    } else {
+                        self.message = Some((is_text, is_compressed, is_whole));
+                    }
+                }
+            }
+        }
+        if kept.capacity() <= KEEP_BYTES {
+            self.payload = kept;
+            self.payload.clear();
+        }
+    }
+}
+
+fn message(
+    inflate: Option<&mut Inflate>,
+    payload: &[u8],
+    is_text: bool,
+    is_whole: bool,
+    inflated: &mut Vec<u8>,
+    on: &mut impl FnMut(Event<'_>),
+) {
+    let (payload, is_whole) = match inflate {
+        None => (payload, is_whole),
+        Some(inflate) => {
+            let is_done = is_whole && inflate.message(payload, inflated, MAX_MESSAGE_BYTES);
+            if !is_whole {
+                inflate.lose();
+                inflated.clear();
+            }
+            (inflated.as_slice(), is_done)
+        }
+    };
+    on(Event::Message {
+        is_text,
+        payload,
+        is_whole,
+    });
+}
+
+fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
+    match payload {
+        [high, low, reason @ ..] => {
+            let text = match std::str::from_utf8(reason) {
+                Ok(text) => text,
+                Err(error) => std::str::from_utf8(&reason[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            Event::Close {
+                code: Some(u16::from_be_bytes([*high, *low])),
+                reason: text,
+                is_whole,
+            }
+        }
+        [_] if is_whole => Event::Violation("a close frame's body has one byte"),
+        _ => Event::Close {
+            code: None,
+            reason: "",
+            is_whole,
+        },
+    }
+}
+
+fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte ^= mask[(i + at) % 4];
+    }
+}
+
+/// Reads a header; `None` while it is incomplete.
+fn parse(head: &[u8]) -> Option<Header> {
+    let (&first, &second) = (head.first()?, head.get(1)?);
+    let (left, mut bytes) = match second & 0x7F {
+        126 => (u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)), 4),
+        127 => (u64::from_be_bytes(head.get(2..10)?.try_into().ok()?), 10),
+        short => (u64::from(short), 2),
+    };
+    let mask = if second & 0x80 == 0 {
+        None
+    } else {
+        bytes += 4;
+        Some(head.get(bytes - 4..bytes)?.try_into().ok()?)
+    };
+    Some(Header {
+        open: Open {
+            opcode: first & 0x0F,
+            is_final: first & 0x80 != 0,
+            is_compressed: first & 0x40 != 0,
+            mask,
+            mask_at: 0,
+            left,
+        },
+        bytes,
+    })
+}
+
+/// Whether `bytes` look like whole frames from the first byte on, as a packet in the middle of a WebSocket does.
+pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
+    let mut at = 0;
+    let mut whole = 0;
+    while at < bytes.len() {
+        let Some(header) = parse(&bytes[at..]) else {
+            return whole > 0;
+        };
+        let open = header.open;
+        let is_sound = bytes[at] & 0x30 == 0
+            && matches!(open.opcode, 0..=2 | 8..=10)
+            && open.mask.is_some() == is_client
+            && (open.opcode < 8 || (open.is_final && open.left <= 125))
+            && open.left <= MAX_GUESSED_BYTES;
+        if !is_sound {
+            return false;
+        }
+        let Ok(length) = usize::try_from(open.left) else {
+            return false;
+        };
+        at += header.bytes + length;
+        if at > bytes.len() {
+            return whole > 0;
+        }
+        whole += 1;
+    }
+    whole > 0
+}

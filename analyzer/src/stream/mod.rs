@@ -1,0 +1,16 @@
+//! What a connection's bytes say: HTTP upgrade, WebSocket, dialect.
+
+pub mod beats;
+mod clawchat;
+mod clw;
+pub mod facts;
+pub mod frames;
+mod inflate;
+mod openclaw;
+pub mod session;
+mod sniff;
+mod upgrade;
+mod words;
+
+pub use facts::Facts;
+pub use session::{Moment, Session, Shared};

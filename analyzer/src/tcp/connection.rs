@@ -1,0 +1,404 @@
+//! Both sides of a connection.
+
+use super::half::Copy;
+use super::reset::Scene;
+use super::{Half, Piece, Reset, Seq};
+use crate::segment::{Flags, Segment};
+use clw_core::verdict::{EndingKind, ResetClass, Side};
+use std::net::SocketAddr;
+
+/// RSTs kept of one connection.
+const MAX_RESETS: usize = 8;
+/// A hole whose bytes the other side has acknowledged is given up after this: the capture lost them.
+const HOLE_PATIENCE_NS: u64 = 1_000_000_000;
+/// A late segment that fills a hole so soon was overtaken; later it was sent again.
+const REORDERED_NS: u64 = 3_000_000;
+/// Ephemeral ports begin somewhere above this on every system.
+const EPHEMERAL: u16 = 32_768;
+
+/// A direction: an index into both halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Sent by the client.
+    Up = 0,
+    /// Sent by the server.
+    Down = 1,
+}
+
+impl Way {
+    /// Who sends in this direction.
+    pub const fn sender(self) -> Side {
+        match self {
+            Self::Up => Side::Client,
+            Self::Down => Side::Server,
+        }
+    }
+
+    /// The other direction.
+    #[must_use]
+    pub const fn back(self) -> Self {
+        match self {
+            Self::Up => Self::Down,
+            Self::Down => Self::Up,
+        }
+    }
+}
+
+/// How a connection ended, by its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// FIN, RST, silence, or not at all.
+    pub kind: EndingKind,
+    /// Who.
+    pub by: Side,
+    /// When; the last packet's time where nothing ended it.
+    pub at_ns: u64,
+    /// In which frame.
+    pub frame: Option<u64>,
+    /// Index of the RST that did it.
+    pub reset: Option<usize>,
+}
+
+/// A TCP connection as captured.
+#[derive(Debug)]
+pub struct Connection {
+    /// Who opened it.
+    pub client: SocketAddr,
+    /// Who accepted it.
+    pub server: SocketAddr,
+    /// When its first packet was captured.
+    pub first_ns: u64,
+    /// Its first frame.
+    pub first_frame: u64,
+    /// When its last packet was captured.
+    pub last_ns: u64,
+    /// What each side sent, by [`Way`].
+    pub halves: [Half; 2],
+    /// RSTs, the first few.
+    pub resets: Vec<Reset>,
+    /// Packets that were on two interfaces, or twice in the capture.
+    pub duplicates: u64,
+    /// The client's SYN was captured.
+    pub has_syn: bool,
+    /// A SYN-ACK was captured, or data that proves that there was one.
+    pub is_established: bool,
+    interface: u32,
+}
+
+impl Connection {
+    /// A connection that begins with this segment. Without a SYN, the side with a service's port is taken for the server.
+    pub fn new(segment: &Segment<'_>) -> Self {
+        let (source, destination) = (segment.source, segment.destination);
+        let by_client = if segment.flags.syn() {
+            !segment.flags.ack()
+        } else {
+            !(source.port() < EPHEMERAL && destination.port() >= EPHEMERAL)
+        };
+        let (client, server) = if by_client {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        Self {
+            client,
+            server,
+            first_ns: segment.at_ns,
+            first_frame: segment.number,
+            last_ns: segment.at_ns,
+            halves: [Half::default(), Half::default()],
+            resets: Vec::new(),
+            duplicates: 0,
+            has_syn: false,
+            is_established: false,
+            interface: segment.interface,
+        }
+    }
+
+    /// What `side` sent.
+    pub const fn half(&self, way: Way) -> &Half {
+        &self.halves[way as usize]
+    }
+
+    /// Packets of both sides.
+    pub const fn packets(&self) -> u64 {
+        self.halves[0].packets + self.halves[1].packets
+    }
+
+    /// Whether the transport is over, and only stragglers can follow.
+    pub fn is_over(&self) -> bool {
+        let closed = self.halves.iter().all(|half| half.fin.is_some());
+        closed || self.resets.iter().any(|reset| !reset.survived)
+    }
+
+    /// Whether `segment` opens another connection between the same ports.
+    pub fn is_succeeded_by(&self, segment: &Segment<'_>) -> bool {
+        let flags = segment.flags;
+        if !flags.syn() || flags.ack() || flags.rst() {
+            return false;
+        }
+        let same_side = segment.source == self.client;
+        let known = self.halves[usize::from(!same_side)].isn;
+        known != Some(Seq(segment.seq)) && (self.is_over() || self.is_established || !same_side)
+    }
+
+    /// Turns the sides round: what the bytes say proves that the server was taken for the client.
+    pub fn swap_sides(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        self.halves.swap(0, 1);
+        for reset in &mut self.resets {
+            reset.by = 1 - reset.by;
+        }
+    }
+
+    /// Takes the next packet and hands on what it brings in order.
+    pub fn feed(&mut self, segment: &Segment<'_>, on: &mut impl FnMut(Way, Piece<'_>)) {
+        let way = if segment.source == self.client {
+            Way::Up
+        } else {
+            Way::Down
+        };
+        let is_first = self.packets() == 0 && self.resets.is_empty();
+        if self.is_copy(segment, way) {
+            self.duplicates += 1;
+            return;
+        }
+        self.last_ns = self.last_ns.max(segment.at_ns);
+        self.interface = segment.interface;
+        if segment.flags.rst() {
+            self.reset(segment, way, is_first);
+            return;
+        }
+        if segment.flags.syn() {
+            self.syn(segment, way);
+        }
+        self.acknowledge(segment, way);
+        self.data(segment, way, on);
+        self.fill(segment.at_ns, way.back(), on);
+    }
+
+    /// The capture is over, or the connection forgotten: hands on what waited for missing bytes.
+    pub fn finish(&mut self, on: &mut impl FnMut(Way, Piece<'_>)) {
+        for way in [Way::Up, Way::Down] {
+            let half = &mut self.halves[way as usize];
+            let missing = &mut half.missing_bytes;
+            half.stream.give_up(&mut |piece| {
+                count_missing(missing, &piece);
+                on(way, piece);
+            });
+        }
+    }
+
+    /// How it ended.
+    pub fn end(&self) -> End {
+        let fin = [Way::Up, Way::Down]
+            .into_iter()
+            .filter_map(|way| self.half(way).fin.map(|(at, frame)| (at, frame, way)))
+            .min_by_key(|(at, frame, _)| (*at, *frame));
+        let rst = self
+            .resets
+            .iter()
+            .enumerate()
+            .filter(|(_, reset)| !reset.survived)
+            .min_by_key(|(_, reset)| (reset.at_ns, reset.frame));
+        match (fin, rst) {
+            (fin, Some((index, reset)))
+                if fin.is_none_or(|(at, frame, _)| (reset.at_ns, reset.frame) < (at, frame)) =>
+            {
+                let by = match (reset.class, reset.by) {
+                    (ResetClass::Injected, _) => Side::Middlebox,
+                    (_, 0) => Side::Client,
+                    _ => Side::Server,
+                };
+                End {
+                    kind: EndingKind::Rst,
+                    by,
+                    at_ns: reset.at_ns,
+                    frame: Some(reset.frame),
+                    reset: Some(index),
+                }
+            }
+            (Some((at_ns, frame, way)), _) => End {
+                kind: EndingKind::Fin,
+                by: way.sender(),
+                at_ns,
+                frame: Some(frame),
+                reset: None,
+            },
+            _ => {
+                let mute = [Way::Up, Way::Down].into_iter().find(|way| {
+                    let half = self.half(*way);
+                    half.unanswered >= 3 && half.has_unacknowledged()
+                });
+                End {
+                    kind: if mute.is_some() {
+                        EndingKind::Silent
+                    } else {
+                        EndingKind::Open
+                    },
+                    by: mute.map_or(Side::Unknown, |way| way.back().sender()),
+                    at_ns: self.last_ns,
+                    frame: None,
+                    reset: None,
+                }
+            }
+        }
+    }
+
+    fn is_copy(&mut self, segment: &Segment<'_>, way: Way) -> bool {
+        let copy = Copy {
+            seq: segment.seq,
+            ack: segment.ack,
+            flags: segment.flags.0,
+            payload_len: segment.payload_len,
+            ip_id: segment.ip_id,
+            timestamps: segment.options.timestamps,
+        };
+        let half = &mut self.halves[way as usize];
+        let same = half.last_copy == Some(copy);
+        half.last_copy = Some(copy);
+        // Sent again, a packet gets another IP ID; without one, only another interface shows that it is a copy.
+        same && (segment.interface != self.interface || segment.ip_id.is_some_and(|id| id != 0))
+    }
+
+    fn syn(&mut self, segment: &Segment<'_>, way: Way) {
+        let half = &mut self.halves[way as usize];
+        let isn = Seq(segment.seq);
+        half.isn.get_or_insert(isn);
+        half.stream.start(isn.plus(1));
+        half.window_scale = segment.options.window_scale;
+        if way == Way::Up && !segment.flags.ack() {
+            self.has_syn = true;
+        }
+        if way == Way::Down {
+            self.is_established = true;
+        }
+    }
+
+    fn acknowledge(&mut self, segment: &Segment<'_>, way: Way) {
+        if !segment.flags.ack() {
+            return;
+        }
+        let ack = Seq(segment.ack);
+        let other = &mut self.halves[way.back() as usize];
+        other.unanswered = 0;
+        other.acknowledge(ack);
+        other.rtt.acknowledged(ack, segment.at_ns);
+    }
+
+    fn data(&mut self, segment: &Segment<'_>, way: Way, on: &mut impl FnMut(Way, Piece<'_>)) {
+        let (flags, len) = (segment.flags, segment.payload_len);
+        let at_ns = segment.at_ns;
+        let half = &mut self.halves[way as usize];
+        half.packets += 1;
+        half.bytes += u64::from(len);
+        half.last_ns = at_ns;
+        half.habits.learn(segment);
+        if len > 0 || flags.fin() {
+            half.last_wanting_ns = at_ns;
+        }
+        let seq = Seq(segment.seq).plus(u32::from(flags.syn()));
+        let end = seq.plus(len).plus(u32::from(flags.fin()));
+        let is_probe = len <= 1
+            && flags.0 & (Flags::SYN | Flags::FIN) == 0
+            && half.sent.is_some_and(|sent| seq.plus(1) == sent);
+        let mut is_new = false;
+        if is_probe {
+            half.keepalives += 1;
+            half.unanswered += 1;
+        } else if len > 0 {
+            self.is_established = true;
+            let waited =
+                half.stream.has_hole() && at_ns.saturating_sub(half.stream.waiting_since_ns()) > REORDERED_NS;
+            let was_sent = half.sent.is_some_and(|sent| seq.is_before(sent));
+            let missing = &mut half.missing_bytes;
+            let new = half.stream.push(seq, segment.payload, len, at_ns, &mut |piece| {
+                count_missing(missing, &piece);
+                on(way, piece);
+            });
+            if new == 0 || (was_sent && waited) {
+                half.retransmissions += 1;
+                half.unanswered += 1;
+                half.rtt.retransmitted();
+            }
+            is_new = new > 0;
+            if is_new {
+                half.last_data_ns = at_ns;
+            }
+        } else if flags.syn() && half.sent.is_some() {
+            half.retransmissions += 1;
+            half.unanswered += 1;
+            half.rtt.retransmitted();
+        }
+        let advances = half.sent.is_none_or(|sent| sent.is_before(end));
+        if advances {
+            half.sent = Some(end);
+            if len > 0 || flags.syn() || flags.fin() {
+                half.rtt.sent(end, at_ns);
+            }
+        }
+        if flags.fin() && half.fin.is_none() {
+            half.fin = Some((at_ns, segment.number));
+        }
+        half.window(segment.window == 0 && !flags.syn());
+        if (is_new && advances) || (flags.syn() && flags.ack()) {
+            let what = if is_new { "new data" } else { "a SYN-ACK" };
+            self.forged(way, segment.number, what);
+        }
+    }
+
+    /// RSTs of `way` before something new of the same side were not its own.
+    fn forged(&mut self, way: Way, frame: u64, what: &str) {
+        for reset in &mut self.resets {
+            if reset.by == way as usize && reset.frame < frame {
+                reset.continued(frame, what);
+            }
+        }
+    }
+
+    /// Gives up a hole in what `way` sent when the other side has shown that it is no loss of the network's.
+    fn fill(&mut self, at_ns: u64, way: Way, on: &mut impl FnMut(Way, Piece<'_>)) {
+        let half = &mut self.halves[way as usize];
+        if !half.stream.has_hole() || at_ns.saturating_sub(half.stream.waiting_since_ns()) < HOLE_PATIENCE_NS
+        {
+            return;
+        }
+        let (Some(next), Some(acknowledged)) = (half.stream.next(), half.acknowledged) else {
+            return;
+        };
+        if next.is_before(acknowledged) {
+            let missing = &mut half.missing_bytes;
+            half.stream.give_up(&mut |piece| {
+                count_missing(missing, &piece);
+                on(way, piece);
+            });
+        }
+    }
+
+    fn reset(&mut self, segment: &Segment<'_>, way: Way, is_first: bool) {
+        let scene = Scene {
+            own: &self.halves[way as usize],
+            other: &self.halves[way.back() as usize],
+            before: &self.resets,
+            is_first,
+        };
+        let mut reset = Reset::judge(segment, way as usize, &scene);
+        for before in &mut self.resets {
+            if before.is_volley_with(&reset) {
+                before.in_volley(reset.frame);
+                reset.in_volley(before.frame);
+            }
+        }
+        let half = &mut self.halves[way as usize];
+        half.packets += 1;
+        half.last_ns = segment.at_ns;
+        if self.resets.len() < MAX_RESETS {
+            self.resets.push(reset);
+        }
+    }
+}
+
+fn count_missing(missing: &mut u64, piece: &Piece<'_>) {
+    if let Piece::Missing(bytes) = piece {
+        *missing += u64::from(*bytes);
+    }
+}

@@ -1,0 +1,100 @@
+//! What one side of a connection sent.
+
+use super::habits::Habits;
+use super::rtt::Rtt;
+use super::{Reassembly, Seq};
+
+/// One side's sending, as far as it was captured.
+#[derive(Debug, Default)]
+pub struct Half {
+    /// Its initial sequence number, if its SYN was captured.
+    pub isn: Option<Seq>,
+    /// The position after everything it sent: SND.NXT.
+    pub sent: Option<Seq>,
+    /// The position before which the other side acknowledged everything.
+    pub acknowledged: Option<Seq>,
+    /// Its bytes in order.
+    pub stream: Reassembly,
+    /// How its packets look.
+    pub habits: Habits,
+    /// Round trips between the capture point and the other side: its data, the other's acknowledgements.
+    pub rtt: Rtt,
+    /// Window scale from its SYN.
+    pub window_scale: Option<u8>,
+    /// When it sent a FIN first, and in which frame.
+    pub fin: Option<(u64, u64)>,
+    /// Packets.
+    pub packets: u64,
+    /// Payload bytes, retransmissions included.
+    pub bytes: u64,
+    /// Packets whose data had been sent before.
+    pub retransmissions: u32,
+    /// Keepalive probes: at most one byte, just before what is next.
+    pub keepalives: u32,
+    /// Times it closed its window.
+    pub zero_windows: u32,
+    /// Probes and retransmissions since the other side was last heard.
+    pub unanswered: u32,
+    /// Bytes that were sent, but not captured.
+    pub missing_bytes: u64,
+    /// When it last sent anything.
+    pub last_ns: u64,
+    /// When it last sent payload for the first time.
+    pub last_data_ns: u64,
+    /// When it last sent anything that wants an answer: payload or FIN, retransmissions included.
+    pub last_wanting_ns: u64,
+    /// The last few acknowledgement numbers that the other side sent it.
+    pub recent_acks: [Option<Seq>; 4],
+    /// The last packet, to know its copy on another interface.
+    pub last_copy: Option<Copy>,
+    window_is_zero: bool,
+}
+
+/// What two captures of one packet have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// Control bits.
+    pub flags: u8,
+    /// Payload length.
+    pub payload_len: u32,
+    /// IP identification.
+    pub ip_id: Option<u16>,
+    /// Timestamps option.
+    pub timestamps: Option<(u32, u32)>,
+}
+
+impl Half {
+    /// Whether data it sent was never acknowledged.
+    pub fn has_unacknowledged(&self) -> bool {
+        match (self.sent, self.acknowledged) {
+            (Some(sent), Some(acknowledged)) => acknowledged.is_before(sent),
+            (Some(_), None) => self.bytes > 0,
+            _ => false,
+        }
+    }
+
+    /// Notes an acknowledgement number of the other side.
+    pub fn acknowledge(&mut self, ack: Seq) {
+        if self.recent_acks[0] != Some(ack) {
+            self.recent_acks.rotate_right(1);
+            self.recent_acks[0] = Some(ack);
+        }
+        if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
+            self.acknowledged = Some(ack);
+        }
+    }
+
+    /// Notes a window; returns whether it has just been closed.
+    pub fn window(&mut self, is_zero: bool) -> bool {
+        let closed = is_zero && !self.window_is_zero;
+        self.window_is_zero = is_zero;
+        if closed {
+            self.zero_windows += 1;
+        }
+        closed
+    }
+}

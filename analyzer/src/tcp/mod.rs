@@ -1,0 +1,17 @@
+//! One TCP connection from its segments: order, ends, resets, round trips.
+//!
+//! Everything here is arithmetic over [`crate::segment::Segment`]s; what the bytes mean is `stream`'s.
+
+pub mod connection;
+pub mod habits;
+pub mod half;
+pub mod reassembly;
+pub mod reset;
+pub mod rtt;
+pub mod seq;
+
+pub use connection::{Connection, End, Way};
+pub use half::Half;
+pub use reassembly::{Piece, Reassembly};
+pub use reset::Reset;
+pub use seq::Seq;

@@ -1,0 +1,207 @@
+//! What a RST was, from header evidence alone (the dictionary's page, "Resets").
+
+use super::{Half, Seq};
+use crate::segment::Segment;
+use clw_core::verdict::ResetClass;
+
+/// Two RSTs of one side so close together belong together.
+const VOLLEY_NS: u64 = 2_000_000_000;
+/// A reason carried by a RST is shown up to so many characters.
+const REASON_CHARS: usize = 120;
+
+/// A RST of a connection.
+#[derive(Clone, Debug)]
+pub struct Reset {
+    /// When.
+    pub at_ns: u64,
+    /// In which frame.
+    pub frame: u64,
+    /// Index of the half it claims to come from.
+    pub by: usize,
+    /// What it was.
+    pub class: ResetClass,
+    /// How sure, 0 to 1.
+    pub confidence: f32,
+    /// Why, in words that a reader can check.
+    pub evidence: String,
+    /// The connection went on after it.
+    pub survived: bool,
+    /// The text it carried (RFC 9293 section 3.5.3).
+    pub reason: Option<String>,
+    seq: Seq,
+    /// It answers a segment of the other side, as a kernel without the connection does.
+    answers: bool,
+}
+
+/// What is known when a RST arrives.
+pub struct Scene<'a> {
+    /// The half it claims to come from.
+    pub own: &'a Half,
+    /// The other half.
+    pub other: &'a Half,
+    /// Earlier RSTs of the connection.
+    pub before: &'a [Reset],
+    /// The connection's only packet so far is this RST.
+    pub is_first: bool,
+}
+
+impl Reset {
+    /// Judges a RST that claims to come from half `by`.
+    pub fn judge(segment: &Segment<'_>, by: usize, scene: &Scene<'_>) -> Self {
+        let seq = Seq(segment.seq);
+        let answers = !segment.flags.ack() && scene.own.recent_acks.contains(&Some(seq));
+        let (class, confidence, why) = classify(segment, by, scene, answers);
+        Self {
+            at_ns: segment.at_ns,
+            frame: segment.number,
+            by,
+            class,
+            confidence,
+            evidence: why,
+            survived: false,
+            reason: reason(segment.payload),
+            seq,
+            answers,
+        }
+    }
+
+    /// The side sent something new after this RST: it never sent the RST.
+    pub fn continued(&mut self, frame: u64, what: &str) {
+        if self.class != ResetClass::Injected || !self.survived {
+            self.class = ResetClass::Injected;
+            self.confidence = 0.97;
+            self.survived = true;
+            self.evidence = format!("the same side sent {what} after it, in frame {frame}");
+        }
+    }
+
+    /// Whether this RST and `other`, of one side, are a forger's volley: their sequence numbers step, and neither answers
+    /// a segment.
+    pub fn is_volley_with(&self, other: &Self) -> bool {
+        self.by == other.by
+            && self.seq != other.seq
+            && !self.answers
+            && !other.answers
+            && self.at_ns.abs_diff(other.at_ns) <= VOLLEY_NS
+    }
+
+    /// Marks it as one of a volley.
+    pub fn in_volley(&mut self, other_frame: u64) {
+        if self.class != ResetClass::Injected || self.confidence < 0.97 {
+            self.class = ResetClass::Injected;
+            self.confidence = 0.97;
+            self.evidence =
+                format!("another RST of the same side, frame {other_frame}, has a stepped sequence number");
+        }
+    }
+}
+
+fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) -> (ResetClass, f32, String) {
+    let (own, other) = (scene.own, scene.other);
+    let seq = Seq(segment.seq);
+    if scene.is_first {
+        return (
+            ResetClass::Stray,
+            0.99,
+            "no other packet of its connection is in the capture".to_owned(),
+        );
+    }
+    if own.packets == 0
+        && other.bytes == 0
+        && segment.flags.ack()
+        && other.isn.is_some_and(|isn| isn.plus(1) == Seq(segment.ack))
+    {
+        return (
+            ResetClass::Refused,
+            0.99,
+            "its ACK is the SYN's sequence number + 1, and no SYN-ACK came".to_owned(),
+        );
+    }
+    if let Some(usual) = own.habits.ttl_off(segment.ttl) {
+        let why = format!("TTL {} where that side's packets have {usual}", segment.ttl);
+        return (ResetClass::Injected, 0.97, why);
+    }
+    let signs = weak_signs(segment, own, answers);
+    if signs.len() >= 2 {
+        let confidence = if segment.ip_id.is_none() { 0.55 } else { 0.75 };
+        return (ResetClass::Injected, confidence, signs.join("; "));
+    }
+    if own.unanswered >= 2 {
+        let why = format!(
+            "{} probes or retransmissions of that side were unanswered",
+            own.unanswered
+        );
+        return (ResetClass::Keepalive, 0.95, why);
+    }
+    let closed_ns = own
+        .fin
+        .map(|(at, _)| at)
+        .into_iter()
+        .chain(
+            scene
+                .before
+                .iter()
+                .filter(|r| r.by == by && !r.survived)
+                .map(|r| r.at_ns),
+        )
+        .min();
+    if closed_ns.is_some_and(|at| other.last_wanting_ns >= at) {
+        return (
+            ResetClass::AfterClose,
+            0.97,
+            "that side had closed, and data came for it since".to_owned(),
+        );
+    }
+    if own.fin.is_some() && other.fin.is_some() {
+        return (ResetClass::AfterClose, 0.9, "both sides had closed".to_owned());
+    }
+    if answers && closed_ns.is_none() {
+        let why = "no ACK flag, and its sequence number is the ACK of the segment it answers".to_owned();
+        return (ResetClass::HalfOpen, 0.9, why);
+    }
+    if segment.flags.ack() && own.sent == Some(seq) {
+        let why = format!(
+            "RST and ACK at the sender's next byte, TTL {} as before",
+            segment.ttl
+        );
+        return (ResetClass::Abort, 0.95, why);
+    }
+    (
+        ResetClass::Abort,
+        0.6,
+        format!("TTL {} as before; nothing points elsewhere", segment.ttl),
+    )
+}
+
+/// Signs of which one alone proves nothing. IP ID 0, no window and no options are a kernel at work, not a sign.
+fn weak_signs(segment: &Segment<'_>, own: &Half, answers: bool) -> Vec<&'static str> {
+    let has_timestamps = segment.options.timestamps.is_some();
+    let is_kernels = segment.ip_id.is_none_or(|id| id == 0) && segment.window == 0 && !has_timestamps;
+    let mut signs = Vec::new();
+    if !is_kernels {
+        if segment.ip_id.is_some_and(|id| own.habits.ip_id_off(id)) {
+            signs.push("its IP ID is off that side's sequence");
+        }
+        if own.habits.always_has_timestamps() && !has_timestamps {
+            signs.push("it has no timestamps where that side always has them");
+        }
+    }
+    if !segment.flags.ack() && !answers {
+        signs.push("it has no ACK flag, and answers nothing");
+    }
+    let seq = Seq(segment.seq);
+    if own.sent.is_some_and(|sent| sent != seq) && !own.recent_acks.contains(&Some(seq)) {
+        signs.push("its sequence number is not the sender's next");
+    }
+    signs
+}
+
+/// The text in a RST, if it is text.
+fn reason(payload: &[u8]) -> Option<String> {
+    let text: String = String::from_utf8_lossy(payload)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(REASON_CHARS)
+        .collect();
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+}
