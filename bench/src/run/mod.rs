@@ -330,6 +330,7 @@ async fn execute(
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
                     sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
                 }
+                tell_failures(&mut sinks, &watch);
             }
         }
     }
@@ -359,6 +360,7 @@ async fn execute(
     sinks.end_journal(interrupted);
     report.warnings.extend_from_slice(sinks.failures());
     sinks.finish(&report);
+    tell_failures(&mut sinks, &watch);
     if !view.quiet {
         let text = outputs::summary(&report, &asked, paint);
         eprint!("{text}");
@@ -366,6 +368,16 @@ async fn execute(
     match sinks.failures() {
         [] => Ok(Outcome { report, gateway }),
         failures => Err(RunError::Unwritten(failures.join("; "))),
+    }
+}
+
+/// Says which outputs could not be written, where the dashboard does not hide it.
+fn tell_failures(sinks: &mut Sinks, watch: &Watch) {
+    for failure in sinks.new_failures() {
+        let text = format!("{failure}; the run goes on without it");
+        if !watch.say(&text) {
+            eprintln!("\nclw-bench: {text}");
+        }
     }
 }
 
