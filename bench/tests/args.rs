@@ -311,6 +311,7 @@ fn wrong_flags_are_told_the_flag_and_what_is_accepted() {
         ),
         ("--seed -1", &["-1"]),
         ("--seed 99999999999999999", &["--seed", "0 to 9007199254740991"]),
+        ("--tui --json -", &["--json and --tui exclude each other"]),
         ("-q -v", &["--quiet", "--verbose"]),
     ] {
         let message = refusal(line);

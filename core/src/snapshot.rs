@@ -88,6 +88,9 @@ pub struct Snapshot {
     pub interval: BTreeMap<String, Histogram>,
     /// The source's own process.
     pub usage: Usage,
+    /// What is being done to the network on purpose, in the words of the tool that does it; empty: nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub condition: String,
     /// The run's thresholds with what they are at; empty where none were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<ThresholdResult>,
@@ -302,6 +305,7 @@ impl Aggregate {
             counters: self.counters(),
             interval: std::mem::take(&mut self.interval),
             usage: self.usage(),
+            condition: String::new(),
             thresholds: Vec::new(),
             recent: std::mem::take(&mut self.recent),
         };

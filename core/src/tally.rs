@@ -5,7 +5,7 @@
 
 use crate::Stage;
 use crate::histogram::Histogram;
-use crate::verdict::Verdict;
+use crate::verdict::{EndingKind, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -161,6 +161,9 @@ pub struct Counters {
     pub drops: [u64; Verdict::COUNT],
     /// The furthest stage of each connection that ended.
     pub stages: [u64; Stage::ALL.len()],
+    /// How the transports of connections that were established ended: `fin`, `rst`, `silent`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ends: BTreeMap<String, u64>,
     /// What applications would have been told: 1005 for an empty close frame, 1006 for none. 0 collects the rest when a
     /// server sends too many different ones.
     pub close_codes: BTreeMap<u16, u64>,
@@ -228,6 +231,9 @@ impl Counters {
             .iter_mut()
             .zip(&other.stages)
             .for_each(|(to, from)| *to += from);
+        for (end, count) in &other.ends {
+            *self.ends.entry(end.clone()).or_default() += count;
+        }
         for (code, count) in &other.close_codes {
             *self.close_codes.entry(*code).or_default() += count;
         }
@@ -350,6 +356,20 @@ impl Tally {
             0
         };
         *codes.entry(code).or_default() += 1;
+    }
+
+    /// Counts how an established transport ended.
+    pub fn transport_end(&mut self, ending: EndingKind) {
+        let name = match ending {
+            EndingKind::Fin => "fin",
+            EndingKind::Rst => "rst",
+            EndingKind::Silent => "silent",
+            EndingKind::Open => return,
+        };
+        match self.counters.ends.get_mut(name) {
+            Some(count) => *count += 1,
+            None => drop(self.counters.ends.insert(name.to_owned(), 1)),
+        }
     }
 
     /// Counts an error of this machine, by its errno's name.

@@ -43,6 +43,9 @@ pub struct Args {
     /// Print one frame as text and leave.
     #[arg(long, help_heading = "Output")]
     pub once: bool,
+    /// As a picture (SVG) instead of text.
+    #[arg(long, requires = "once", help_heading = "Output")]
+    pub svg: bool,
     /// Size of that frame, from 60x20 [default: the terminal's, or 100x40].
     #[arg(long, value_name = "WxH", requires = "once", help_heading = "Output")]
     pub size: Option<String>,

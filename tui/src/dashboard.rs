@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::keys;
 use crate::replay::Replay;
 use crate::source::RecordingError;
-use crate::term::Screen;
+use crate::term::{self, Screen};
 use crate::{export, view};
 use crossterm::event::{Event as Input, KeyEventKind};
 use ratatui::buffer::Buffer;
@@ -28,7 +28,7 @@ pub enum Left {
     Quit,
     /// By Ctrl-C or a signal.
     Interrupted,
-    /// Nobody sends events any more.
+    /// Nobody sends events any more, or the terminal was given back because something else panicked.
     NoMoreEvents,
 }
 
@@ -71,6 +71,9 @@ impl Dashboard {
         let mut drawn: Option<Instant> = None;
         let mut changed = true;
         loop {
+            if !term::is_taken() {
+                return Ok(Left::NoMoreEvents);
+            }
             let now = Instant::now();
             self.app.tick(now - began);
             if let Some(replay) = &mut self.replay {
@@ -81,6 +84,7 @@ impl Dashboard {
             ticked = now;
             let due = drawn.map_or(now, |d| d + if changed { FRAME } else { IDLE_FRAME });
             if now >= due {
+                self.app.settle();
                 screen.terminal().draw(|frame| view::render(frame, &self.app))?;
                 drawn = Some(now);
                 changed = false;

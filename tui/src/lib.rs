@@ -6,6 +6,8 @@
 
 pub mod action;
 pub mod app;
+#[cfg(test)]
+mod app_tests;
 pub mod args;
 pub mod dashboard;
 pub mod embed;

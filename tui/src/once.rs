@@ -103,6 +103,12 @@ pub fn frame(app: &mut App, once: &Once) -> String {
     let terminal = || crossterm::terminal::size().ok();
     let (width, height) = once.size.or_else(terminal).unwrap_or(SIZE);
     app.page = once.page;
+    app.settle();
     let least = crate::view::LEAST;
-    export::text(&export::draw(app, width.max(least.0), height.max(least.1)))
+    let buffer = export::draw(app, width.max(least.0), height.max(least.1));
+    if once.svg {
+        export::picture(&buffer, app.theme)
+    } else {
+        export::text(&buffer)
+    }
 }

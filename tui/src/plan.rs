@@ -54,6 +54,8 @@ pub struct Once {
     pub size: Option<(u16, u16)>,
     /// Which page.
     pub page: Page,
+    /// As a picture.
+    pub svg: bool,
     /// The longest wait for data.
     pub wait: Duration,
 }
@@ -122,6 +124,7 @@ impl Plan {
                 Ok(Once {
                     size: args.size.as_deref().map(size).transpose()?,
                     page: args.page.as_deref().map_or(Ok(Page::Overview), page)?,
+                    svg: args.svg,
                     wait: args.wait.unwrap_or(Duration::from_secs(5)),
                 })
             })

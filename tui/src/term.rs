@@ -51,6 +51,11 @@ impl Drop for Screen {
     }
 }
 
+/// Whether the terminal is still ours: a panic on another thread gives it back too.
+pub fn is_taken() -> bool {
+    TAKEN.load(Ordering::SeqCst)
+}
+
 /// Gives the terminal back, if it was taken. There is nobody to tell of an error: the terminal may be gone.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {

@@ -53,7 +53,8 @@ fn file(folder: &Path, name: &str, content: &[u8]) -> PathBuf {
 
 #[test]
 fn help_and_usage() {
-    let help = tui().arg("--help").assert().success();
+    // No terminal on any of its ends: help is as wide as the terminal.
+    let help = tui().arg("--help").write_stdin("").assert().success();
     let help = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
     insta::assert_snapshot!("help", help);
     assert!(fails(&[], 2).contains("--attach"));

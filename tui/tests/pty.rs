@@ -65,7 +65,7 @@ fn it_starts_follows_sizes_answers_keys_and_leaves() {
         "ready              500",
     ]);
     session.resize((200, 60));
-    session.until(&["latency", "close codes", "generator", "thresholds"]);
+    session.until(&["latency", "┌ closes", "┌ generator", "┌ thresholds"]);
     session.resize((20, 5));
     session.until(&["Too small", "60x20 needed"]);
     session.resize((80, 24));

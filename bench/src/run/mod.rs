@@ -16,6 +16,7 @@ use crate::output::file::WriteError;
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
+use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::text::Paint;
@@ -278,6 +279,11 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
+    let condition = if asked.impair == Spec::default() {
+        String::new()
+    } else {
+        asked.impair.to_string()
+    };
     let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -308,6 +314,7 @@ async fn execute(
             },
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
+                snapshot.condition.clone_from(&condition);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -323,6 +330,7 @@ async fn execute(
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
                     sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
                 }
+                tell_failures(&mut sinks, &watch);
             }
         }
     }
@@ -333,6 +341,7 @@ async fn execute(
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
+    last.condition = condition;
     sinks.interval(&last);
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
@@ -351,6 +360,7 @@ async fn execute(
     sinks.end_journal(interrupted);
     report.warnings.extend_from_slice(sinks.failures());
     sinks.finish(&report);
+    tell_failures(&mut sinks, &watch);
     if !view.quiet {
         let text = outputs::summary(&report, &asked, paint);
         eprint!("{text}");
@@ -358,6 +368,16 @@ async fn execute(
     match sinks.failures() {
         [] => Ok(Outcome { report, gateway }),
         failures => Err(RunError::Unwritten(failures.join("; "))),
+    }
+}
+
+/// Says which outputs could not be written, where the dashboard does not hide it.
+fn tell_failures(sinks: &mut Sinks, watch: &Watch) {
+    for failure in sinks.new_failures() {
+        let text = format!("{failure}; the run goes on without it");
+        if !watch.say(&text) {
+            eprintln!("\nclw-bench: {text}");
+        }
     }
 }
 

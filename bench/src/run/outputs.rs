@@ -27,6 +27,8 @@ pub(super) struct Sinks {
     journal: Option<Journal>,
     telemetry: Option<Telemetry>,
     failures: Vec<String>,
+    /// How many of them were asked for.
+    told: usize,
 }
 
 fn path_of(destination: &Destination) -> PathBuf {
@@ -114,11 +116,19 @@ impl Sinks {
             journal,
             telemetry,
             failures: Vec::new(),
+            told: 0,
         })
     }
 
     pub(super) fn wants_journal(&self) -> bool {
         self.journal.is_some()
+    }
+
+    /// What could not be written, and why, as far as it was not asked for before.
+    pub(super) fn new_failures(&mut self) -> Vec<String> {
+        let new = self.failures[self.told..].to_vec();
+        self.told = self.failures.len();
+        new
     }
 
     /// What could not be written, and why.
@@ -192,7 +202,6 @@ fn keep<T>(sink: &mut Option<T>, written: Result<(), WriteError>, failures: &mut
 fn complain(failures: &mut Vec<String>, error: &WriteError) {
     let text = error.to_string();
     if !failures.contains(&text) {
-        eprintln!("\nclw-bench: {text}; the run goes on without it");
         failures.push(text);
     }
 }

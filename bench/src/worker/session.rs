@@ -231,6 +231,7 @@ async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -
         tally.counters.sessions.dropped += 1;
     }
     count_close_code(&mut tally, &observation);
+    tally.transport_end(observation.ending);
     Some(ConnectionEnd {
         judgement,
         ready_for,

@@ -127,6 +127,7 @@ impl Reporter {
             counters: tally.counters.clone(),
             interval,
             usage: usage(),
+            condition: String::new(),
             thresholds: Vec::new(),
             recent: worker.recent.take(),
         };

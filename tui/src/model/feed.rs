@@ -139,7 +139,7 @@ impl Feed {
             _ => (&snapshot.counters, 0, snapshot.interval_us),
         };
         let delta = Delta::between(before, &snapshot.counters);
-        self.missed += missed;
+        self.missed = self.missed.saturating_add(missed);
         for (name, histogram) in &interval {
             if let Some(sum) = self.totals.get_mut(name) {
                 sum.add(histogram);

@@ -50,8 +50,28 @@ pub struct Point {
     pub delta: Delta,
     /// What was open at its end.
     pub gauges: Gauges,
+    /// What was being done to the network on purpose; empty: nothing.
+    pub condition: Arc<str>,
     /// Latencies of the second, by metric.
     pub times: BTreeMap<Arc<str>, Times>,
+}
+
+/// What held at the end of a second.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// What was open.
+    pub gauges: Gauges,
+    /// What was being done to the network on purpose; empty: nothing.
+    pub condition: Arc<str>,
+}
+
+impl From<Gauges> for State {
+    fn from(gauges: Gauges) -> Self {
+        Self {
+            gauges,
+            ..Self::default()
+        }
+    }
 }
 
 /// Points in order of time.
@@ -70,7 +90,7 @@ impl History {
         second: u64,
         covers: u64,
         delta: &Delta,
-        gauges: Gauges,
+        state: State,
         interval: &BTreeMap<String, Histogram>,
     ) {
         if self.points.back().is_none_or(|p| p.second < second) {
@@ -94,9 +114,11 @@ impl History {
         let last = self.points.len().saturating_sub(1);
         if let Some(point) = self.points.get_mut(at) {
             point.delta.add(delta);
-            point.covers = point.covers.max(covers).max(1);
+            // A gap that is longer than the history is as good as one of its length.
+            point.covers = point.covers.max(covers).clamp(1, KEPT_SECONDS as u64);
             if at == last {
-                point.gauges = gauges;
+                point.gauges = state.gauges;
+                point.condition = state.condition;
             }
         }
         if !interval.is_empty()
@@ -173,7 +195,7 @@ mod tests {
     fn two_sources_of_one_second_merge_exactly() {
         let mut history = History::default();
         for ms in [10, 30] {
-            history.add(5, 1, &Delta::default(), Gauges::default(), &timed(ms));
+            history.add(5, 1, &Delta::default(), State::default(), &timed(ms));
         }
         let times = history.last().unwrap().times["auth"];
         assert_eq!(times.count, 2);
@@ -189,7 +211,7 @@ mod tests {
             ..Delta::default()
         };
         for second in [1, 2, 1] {
-            history.add(second, 1, &delta, Gauges::default(), &BTreeMap::new());
+            history.add(second, 1, &delta, State::default(), &BTreeMap::new());
         }
         let begun: Vec<_> = history.points().map(|p| (p.second, p.delta.begun)).collect();
         assert_eq!(begun, [(1, 2), (2, 1)]);
@@ -198,8 +220,8 @@ mod tests {
     #[test]
     fn a_point_covers_the_seconds_that_were_missed_before_it() {
         let mut history = History::default();
-        history.add(1, 1, &Delta::default(), Gauges::default(), &BTreeMap::new());
-        history.add(5, 3, &Delta::default(), Gauges::default(), &BTreeMap::new());
+        history.add(1, 1, &Delta::default(), State::default(), &BTreeMap::new());
+        history.add(5, 3, &Delta::default(), State::default(), &BTreeMap::new());
         assert_eq!(history.covering(3).map(|p| p.second), Some(5));
         assert_eq!(history.covering(2).map(|p| p.second), None);
         assert_eq!(history.covering(6).map(|p| p.second), None);
@@ -209,7 +231,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut history = History::default();
         for second in 0..10_000 {
-            history.add(second, 1, &Delta::default(), Gauges::default(), &BTreeMap::new());
+            history.add(second, 1, &Delta::default(), State::default(), &BTreeMap::new());
         }
         assert_eq!(history.points().len(), KEPT_SECONDS);
         assert_eq!(history.now(), 9999);

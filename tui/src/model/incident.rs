@@ -9,7 +9,7 @@
 //!
 //! Where it begins and ends is then told from the errors over what the baseline lets expect, added up: it begins where that
 //! sum begins to grow, and its last bad second is where it was greatest. It is over [`QUIET_SECONDS`] after that, if most
-//! of the sessions that waited to reconnect are back.
+//! of the sessions that were ready before it are back.
 
 use super::{History, Point, Window};
 use clw_core::verdict::Verdict;
@@ -33,7 +33,7 @@ const QUIET_SECONDS: u64 = 10;
 /// The first seconds of an incident tell its cause; later endings are often its consequence (a gateway that died, then
 /// refused connections).
 const CAUSE_SECONDS: u64 = 4;
-/// Share of sessions waiting to reconnect under which the gateway has recovered, in percent.
+/// Share of sessions that are not back yet under which the gateway has recovered, in percent.
 const RECOVERED_PCT: u64 = 10;
 /// Errors over the baseline count from this multiple of it on, so that noise does not add up …
 const SLACK: f64 = 1.5;
@@ -66,6 +66,8 @@ pub struct Incident {
     pub errors: u64,
     /// Connections that were open when it began.
     pub open_before: u64,
+    /// Sessions that were ready when it began.
+    pub ready_before: u64,
     /// The most errors in a second.
     pub worst_per_second: u64,
     /// The likely cause: of the endings of its first seconds the most frequent that live sessions met, if there were any.
@@ -124,9 +126,11 @@ impl Incident {
                 self.most_over = self.over;
                 self.last_bad = point.second;
             }
-            // Sessions that wait to reconnect are an outage that goes on, however few endings a second it has.
-            if point.gauges.reconnecting * 100
-                > (point.gauges.ready + point.gauges.reconnecting) * RECOVERED_PCT
+            // Sessions that are not back yet are an outage that goes on, however few endings a second it has.
+            let g = &point.gauges;
+            let away = g.reconnecting + g.connecting;
+            if away * 100 > (g.ready + away) * RECOVERED_PCT
+                && g.ready * 100 < self.ready_before * (100 - RECOVERED_PCT)
             {
                 self.last_bad = point.second;
             }
@@ -214,14 +218,18 @@ impl Incidents {
                 (highest, since) = (sum, point.second);
             }
         }
-        let open_before = history.at(since.saturating_sub(1)).map_or(0, |p| p.gauges.open);
+        let before = history
+            .at(since.saturating_sub(1))
+            .map(|p| p.gauges)
+            .unwrap_or_default();
         let mut incident = Incident {
             kind,
             since,
             until: None,
             last_bad: now,
             errors: 0,
-            open_before,
+            open_before: before.open,
+            ready_before: before.ready,
             worst_per_second: 0,
             cause: None,
             cause_count: 0,
@@ -305,123 +313,5 @@ impl Hazard {
             }
         }
         hazard
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Delta;
-    use clw_core::tally::Gauges;
-    use std::collections::BTreeMap;
-
-    /// (open at the second's end, begun, errors), judged second by second.
-    fn judged(seconds: impl IntoIterator<Item = (u64, u64, u64)>, verdict: Verdict) -> Incidents {
-        let mut history = History::default();
-        let mut incidents = Incidents::default();
-        for (second, (open, begun, errors)) in (1..).zip(seconds) {
-            let mut delta = Delta {
-                begun,
-                ..Delta::default()
-            };
-            delta.endings[verdict.index()] = errors;
-            let gauges = Gauges {
-                open,
-                ready: open,
-                ..Gauges::default()
-            };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
-            incidents.judge(&history);
-        }
-        incidents
-    }
-
-    #[test]
-    fn a_gateway_that_dies_is_a_storm_that_took_all() {
-        let mut run = vec![(0, 200, 0)];
-        run.extend([(200, 0, 0); 20]);
-        run.push((0, 0, 200));
-        run.extend([(0, 0, 0); 30]);
-        let incidents = judged(run, Verdict::AuthDisconnected);
-        let [storm] = incidents.all() else {
-            panic!("{incidents:?}")
-        };
-        assert_eq!(
-            (storm.kind, storm.since, storm.until, storm.errors),
-            (Kind::Storm, 22, Some(22), 200)
-        );
-        assert_eq!(storm.cause, Some(Verdict::AuthDisconnected));
-        assert!(storm.took_all());
-    }
-
-    #[test]
-    fn a_rate_that_was_there_from_the_start_is_no_incident() {
-        let run = (0..300).map(|s| (10, 100, 4 + s % 3));
-        assert!(judged(run, Verdict::AuthFailed).all().is_empty());
-    }
-
-    #[test]
-    fn a_rate_that_leaves_its_baseline_is_an_incident_until_it_is_back() {
-        let run = (0..300).map(|s| {
-            (
-                10,
-                100,
-                if (100..150).contains(&s) {
-                    6
-                } else {
-                    u64::from(s % 2 == 0)
-                },
-            )
-        });
-        let incidents = judged(run, Verdict::AuthFailed);
-        let [one] = incidents.all() else {
-            panic!("{incidents:?}")
-        };
-        assert_eq!(one.kind, Kind::Departure);
-        assert!((95..=105).contains(&one.since), "{one:?}");
-        assert!(one.until.is_some_and(|u| (145..=165).contains(&u)), "{one:?}");
-    }
-
-    #[test]
-    fn a_few_errors_among_many_sessions_raise_nothing() {
-        let run = (0..200).map(|s| (1000, 0, u64::from(s % 50 == 0)));
-        assert!(judged(run, Verdict::HeartbeatMiss).all().is_empty());
-    }
-
-    #[test]
-    fn failed_connects_after_lost_sessions_are_consequence_not_cause() {
-        let mut history = History::default();
-        let mut incidents = Incidents::default();
-        for second in 1..60u64 {
-            let mut delta = Delta::default();
-            match second {
-                1 => delta.begun = 50,
-                20 => {
-                    delta.endings[Verdict::AuthDisconnected.index()] = 50;
-                    delta.endings[Verdict::ConnRefused.index()] = 70;
-                }
-                21..40 => {
-                    delta.begun = 50;
-                    delta.endings[Verdict::ConnRefused.index()] = if second < 26 { 10 } else { 50 };
-                }
-                _ => {}
-            }
-            let up = !(20..40).contains(&second);
-            let gauges = Gauges {
-                open: if up { 50 } else { 0 },
-                ready: if up { 50 } else { 0 },
-                reconnecting: if up { 0 } else { 50 },
-                ..Gauges::default()
-            };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
-            incidents.judge(&history);
-        }
-        let [one] = incidents.all() else {
-            panic!("{incidents:?}")
-        };
-        assert_eq!(one.cause, Some(Verdict::AuthDisconnected));
-        assert_eq!(one.mostly, Some(Verdict::ConnRefused));
-        assert_eq!((one.since, one.until), (20, Some(39)));
-        assert!(one.took_all());
     }
 }

@@ -7,19 +7,25 @@ mod delta;
 mod feed;
 mod history;
 mod incident;
+#[cfg(test)]
+mod incident_tests;
 mod moments;
 mod ranking;
 mod records;
+mod spread;
 mod watch;
 mod whole;
+#[cfg(test)]
+mod whole_tests;
 mod window;
 
 pub use delta::Delta;
 pub use feed::{Feed, Link};
-pub use history::{History, Point, Times};
+pub use history::{History, Point, State, Times};
 pub use incident::{Change, Incident, Incidents, Kind};
 pub use moments::{Level, Moment, Moments};
 pub use ranking::{Ranked, Trend, rank};
 pub use records::Records;
+pub use spread::{Bin, spread};
 pub use whole::{Freshness, Model, Whole};
 pub use window::{Window, connections_begun, errors_of};

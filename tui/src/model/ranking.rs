@@ -144,7 +144,13 @@ mod tests {
                 delta.endings[verdict.index()] = count;
                 counters.verdicts[verdict.index()] += count;
             }
-            history.add(second as u64 + 1, 1, &delta, Gauges::default(), &BTreeMap::new());
+            history.add(
+                second as u64 + 1,
+                1,
+                &delta,
+                Gauges::default().into(),
+                &BTreeMap::new(),
+            );
         }
         rank(&counters, &history)
     }

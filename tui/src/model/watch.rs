@@ -22,6 +22,7 @@ pub(super) struct Seen {
     fell_behind: bool,
     phase: Phase,
     version: Option<String>,
+    condition: String,
     /// For how many snapshots each threshold has not held.
     thresholds: BTreeMap<String, u32>,
     most_ready: u64,
@@ -41,7 +42,7 @@ impl Seen {
         self.skipped |= counters.sessions.skipped_starts > 0;
     }
 
-    pub(super) fn notice(&mut self, second: u64, whole: &Whole, moments: &mut Moments) {
+    pub(super) fn notice(&mut self, second: u64, whole: &Whole, lag_us: u64, moments: &mut Moments) {
         let counters = &whole.counters;
         for verdict in Verdict::ALL.into_iter().filter(|v| v.is_error()) {
             let i = verdict.index();
@@ -71,15 +72,15 @@ impl Seen {
                 "the generator leaves out starts: its limit of sessions is reached",
             );
         }
-        let lag = whole.totals.get("schedule_lag").map_or(0, |s| s.p99);
-        if lag > FELL_BEHIND_US && !self.fell_behind {
+        if lag_us > FELL_BEHIND_US && !self.fell_behind {
             self.fell_behind = true;
-            let lag = show_duration(Duration::from_micros(lag));
+            let lag = show_duration(Duration::from_micros(lag_us));
             let text =
                 format!("the generator fell behind its schedule (p99 {lag}): latencies are partly its own");
             moments.note(second, Level::Bad, text);
         }
         self.turn_of_phase(second, whole.phase, moments);
+        self.change_of_condition(second, &whole.condition, moments);
         self.version_of_server(second, whole, moments);
         self.thresholds(second, whole, moments);
         self.level_of_ready(second, whole, moments);
@@ -94,6 +95,18 @@ impl Seen {
             };
             moments.note(second, Level::Note, text);
             self.phase = phase;
+        }
+    }
+
+    fn change_of_condition(&mut self, second: u64, condition: &str, moments: &mut Moments) {
+        if condition != self.condition {
+            let text = if condition.is_empty() {
+                "the network is left alone again".to_owned()
+            } else {
+                format!("the network is made worse on purpose: {condition}")
+            };
+            moments.note(second, Level::Note, text);
+            condition.clone_into(&mut self.condition);
         }
     }
 

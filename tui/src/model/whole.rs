@@ -1,14 +1,17 @@
 //! All sources together, and what became of them over time.
 
+use super::spread::{Bin, spread};
 use super::watch::Seen;
-use super::{Change, Feed, History, Incidents, Kind, Level, Link, Moments, Records, Window};
+use super::{Change, Feed, History, Incidents, Kind, Level, Link, Moments, Records, State, Window};
 use clw_core::histogram::{Histogram, Summary};
 use clw_core::journal::SessionRecord;
 use clw_core::report::ThresholdResult;
 use clw_core::snapshot::{Phase, Snapshot, Target, Usage};
 use clw_core::tally::{Counters, Gauges};
 use clw_core::units::show_count;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Data is stale after so many intervals without a snapshot.
@@ -30,6 +33,8 @@ pub enum Freshness {
 /// The newest state of all sources, added up.
 #[derive(Clone, Debug, Default)]
 pub struct Whole {
+    /// What is being done to the network on purpose, by whom that says so first; empty: nothing.
+    pub condition: String,
     /// What is loaded; of several sources the first that tells.
     pub target: Target,
     /// Where the run is.
@@ -42,8 +47,10 @@ pub struct Whole {
     pub gauges: Gauges,
     /// The generators' use of their machines.
     pub usage: Usage,
-    /// Latencies of the run, as far as it was seen, by metric.
+    /// Latencies of the run, as far as it was seen, by metric; up to date after [`Model::settle`].
     pub totals: BTreeMap<String, Summary>,
+    /// How gaps between the server's ticks are spread; up to date after [`Model::settle`].
+    pub tick_gaps: Vec<Bin>,
     /// Thresholds with what they are at, each with the source's label where there are several.
     pub thresholds: Vec<ThresholdResult>,
 }
@@ -58,6 +65,8 @@ pub struct Model {
     moments: Moments,
     records: Records,
     seen: Seen,
+    /// Whether [`Whole::totals`] are older than the newest snapshot.
+    unsettled: bool,
     /// The dashboard's clock and the run's at the first snapshot.
     anchor: Option<(Duration, u64)>,
 }
@@ -106,9 +115,16 @@ impl Model {
         self.records.add(record);
     }
 
-    /// The last `seconds`.
+    /// The last `seconds`; of several sources those to which all had time to add, so that a rate does not jump while one
+    /// after the other tells of the newest second.
     pub fn window(&self, seconds: u64) -> Window {
-        Window::ending(&self.history, self.history.now(), seconds)
+        let now = self.history.now();
+        let to = if self.feeds.len() > 1 {
+            now.saturating_sub(1)
+        } else {
+            now
+        };
+        Window::ending(&self.history, to, seconds)
     }
 
     /// The run.
@@ -116,17 +132,18 @@ impl Model {
         Window::whole(&self.whole.counters, self.whole.elapsed_us)
     }
 
-    /// Of the sessions that were up or waited to reconnect in the last `seconds`, the share of their time that they were
-    /// up, in percent; `None` where there were none.
+    /// Of the sessions that were up, connecting or waiting to reconnect in the last `seconds`, the share of their time that
+    /// they were up, in percent; `None` where there were none.
     pub fn up_pct(&self, seconds: u64) -> Option<f64> {
         let now = self.history.now();
         let (mut up, mut meant) = (0, 0);
         for point in self.history.between(now.saturating_sub(seconds), now) {
             let covers = point.covers.clamp(1, seconds);
             up += point.gauges.ready * covers;
-            meant += (point.gauges.ready + point.gauges.reconnecting) * covers;
+            let away = point.gauges.connecting + point.gauges.reconnecting;
+            meant += (point.gauges.ready + away) * covers;
         }
-        (meant > 0).then(|| up as f64 * 100.0 / meant as f64)
+        (meant > 0).then(|| (up as f64 * 100.0 / meant as f64).min(100.0))
     }
 
     /// How old the data is at `now`: that of the source that is furthest behind.
@@ -204,13 +221,13 @@ impl Model {
         }
         let label = feed.label.clone();
         self.add_up();
-        self.history.add(
-            step.second,
-            step.covers,
-            &step.delta,
-            self.whole.gauges,
-            &interval,
-        );
+        self.unsettled = true;
+        let state = State {
+            gauges: self.whole.gauges,
+            condition: self.condition(),
+        };
+        self.history
+            .add(step.second, step.covers, &step.delta, state, &interval);
         let second = self.history.now();
         if step.restarted {
             self.moments.note(
@@ -266,12 +283,12 @@ impl Model {
             }
             Change::None => {}
         }
-        self.seen.notice(second, &self.whole, &mut self.moments);
+        let lag_us = self.lag_p99_us();
+        self.seen.notice(second, &self.whole, lag_us, &mut self.moments);
     }
 
     fn add_up(&mut self) {
         let mut whole = Whole::default();
-        let mut totals: BTreeMap<String, Histogram> = BTreeMap::new();
         let told = || self.feeds.iter().filter_map(|f| f.last.as_ref().map(|l| (f, l)));
         let several = self.feeds.len() > 1;
         for (feed, last) in told() {
@@ -282,11 +299,11 @@ impl Model {
             whole.usage.cpu_us += last.usage.cpu_us;
             whole.usage.rss_peak_bytes += last.usage.rss_peak_bytes;
             whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
+            if whole.condition.is_empty() {
+                whole.condition.clone_from(&last.condition);
+            }
             if whole.target.url.is_empty() {
                 whole.target = last.target.clone();
-            }
-            for (name, histogram) in feed.totals() {
-                totals.entry(name.clone()).or_default().add(histogram);
             }
             for threshold in &last.thresholds {
                 let mut threshold = threshold.clone();
@@ -306,10 +323,43 @@ impl Model {
         } else {
             Phase::default()
         };
-        whole.totals = totals
-            .iter()
-            .map(|(name, h)| (name.clone(), h.summary()))
-            .collect();
+        whole.totals = std::mem::take(&mut self.whole.totals);
+        whole.tick_gaps = std::mem::take(&mut self.whole.tick_gaps);
         self.whole = whole;
+    }
+
+    /// Brings [`Whole::totals`] up to date. Percentiles of a run cost more than all the rest of a snapshot, and are needed
+    /// when a frame is drawn and not for each of thousands of snapshots that a replay takes in at a jump.
+    pub fn settle(&mut self) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        let mut totals: BTreeMap<&str, Cow<Histogram>> = BTreeMap::new();
+        for (name, histogram) in self.feeds.iter().flat_map(Feed::totals) {
+            totals
+                .entry(name)
+                .and_modify(|sum| sum.to_mut().add(histogram))
+                .or_insert(Cow::Borrowed(histogram));
+        }
+        self.whole.tick_gaps = totals.get("tick_gap").map(|h| spread(h)).unwrap_or_default();
+        self.whole.totals = totals
+            .iter()
+            .map(|(name, h)| ((*name).to_owned(), h.summary()))
+            .collect();
+    }
+
+    /// The condition as the history keeps it: one text for all of its seconds.
+    fn condition(&self) -> Arc<str> {
+        let now = self.whole.condition.as_str();
+        let before = self.history.last().map(|p| &p.condition);
+        before
+            .filter(|b| &***b == now)
+            .map_or_else(|| Arc::from(now), Arc::clone)
+    }
+
+    /// How late the generators start their sessions at the 99th percentile, in microseconds: the worst of them.
+    fn lag_p99_us(&self) -> u64 {
+        let lag = |f: &Feed| f.totals().get("schedule_lag").map(|h| h.at_quantile_us(0.99));
+        self.feeds.iter().filter_map(lag).max().unwrap_or(0)
     }
 }

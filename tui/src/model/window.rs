@@ -59,7 +59,7 @@ impl Window {
 
     /// Errors among the exposed, in percent; `None` where nothing was exposed.
     pub fn rate_pct(&self) -> Option<f64> {
-        (self.exposed > 0).then(|| (self.errors.min(self.exposed) as f64) * 100.0 / self.exposed as f64)
+        (self.exposed > 0).then(|| (self.errors as f64 * 100.0 / self.exposed as f64).min(100.0))
     }
 
     /// Errors a second.
@@ -101,7 +101,7 @@ mod tests {
                 open: *open,
                 ..Gauges::default()
             };
-            history.add(second, 1, &delta, gauges, &BTreeMap::new());
+            history.add(second, 1, &delta, gauges.into(), &BTreeMap::new());
         }
         history
     }

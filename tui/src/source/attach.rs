@@ -1,6 +1,7 @@
 //! `--attach`: the stream of a running `clw-bench --telemetry`. A lost stream is tried again for as long as the dashboard
 //! runs, so a generator may be restarted under it.
 
+use super::endpoint::SILENCE;
 use super::{Endpoint, LineError, read_line, within_bounds};
 use crate::event::Event;
 use crate::model::Link;
@@ -81,6 +82,7 @@ fn in_words(error: &io::Error) -> String {
         io::ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
         io::ErrorKind::NotFound => "not there".to_owned(),
         io::ErrorKind::TimedOut => "no answer".to_owned(),
+        io::ErrorKind::WouldBlock => format!("nothing came for {} s", SILENCE.as_secs()),
         io::ErrorKind::ConnectionReset => "the stream was reset".to_owned(),
         _ => error.to_string(),
     }

@@ -50,6 +50,7 @@ pub fn within_bounds(snapshot: &Snapshot) -> bool {
     ];
     let calls = c.calls.values().flat_map(|e| [e.failed, e.unanswered]);
     let few = c.close_codes.len() <= 1000
+        && c.ends.len() <= 1000
         && c.calls.len() <= 1000
         && c.generator_errors.len() <= 1000
         && snapshot.thresholds.len() <= 1000
@@ -60,6 +61,7 @@ pub fn within_bounds(snapshot: &Snapshot) -> bool {
         .chain(c.drops)
         .chain(c.stages)
         .chain(c.close_codes.values().copied())
+        .chain(c.ends.values().copied())
         .chain(c.generator_errors.values().copied())
         .chain(calls)
         .all(|n| n <= MAX_COUNT)

@@ -12,6 +12,9 @@ use thiserror::Error;
 /// Longest wait for a TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Longest silence of a stream that tells something every second.
+pub const SILENCE: Duration = Duration::from_secs(30);
+
 /// `HOST:PORT`, `:PORT` (this machine) or the path of a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -56,15 +59,22 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
-    /// Connects; the error says what was tried.
+    /// Connects. Reads fail when nothing comes for a long time: a host that died says nothing.
     pub fn connect(&self) -> io::Result<Box<dyn Read + Send>> {
         match self {
-            Self::Unix(path) => Ok(Box::new(UnixStream::connect(path)?)),
+            Self::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(SILENCE))?;
+                Ok(Box::new(stream))
+            }
             Self::Tcp(address) => {
                 let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
                 for address in address.to_socket_addrs()? {
                     match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                        Ok(stream) => return Ok(Box::new(stream)),
+                        Ok(stream) => {
+                            stream.set_read_timeout(Some(SILENCE))?;
+                            return Ok(Box::new(stream));
+                        }
                         Err(error) => last = error,
                     }
                 }

@@ -63,6 +63,11 @@ impl Player {
         self.times_us.last().copied().unwrap_or(0)
     }
 
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.times_us.len()
+    }
+
     /// Whether there is nothing after the position.
     pub fn at_end(&self) -> bool {
         self.next >= self.times_us.len()

@@ -194,7 +194,7 @@ impl Recording {
                     }
                     let source = *sources.entry(snapshot.source.clone()).or_insert(next);
                     if source == next {
-                        self.labels.push(snapshot.source.clone());
+                        self.labels.push(label(&snapshot.source));
                     }
                     let at_us = snapshot.elapsed_us;
                     self.places.push(place(What::Snapshot(source), at_us));
@@ -264,6 +264,11 @@ impl Recording {
             cause,
         }
     }
+}
+
+/// A source's name, fit to be shown.
+fn label(source: &str) -> String {
+    source.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 /// A snapshot without its histograms, which are most of the work.

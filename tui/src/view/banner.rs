@@ -10,10 +10,12 @@ use clw_core::verdict::{Verdict, entry};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use std::fmt::Write as _;
 
 /// How long an incident that is over stays in sight, in seconds.
 const SHOWN_AFTER_S: u64 = 60;
+
+/// What a live session that ends without a word means when all of them do at once.
+const DIED: &str = "the gateway process died";
 
 /// The incident to be shown, if there is one.
 fn shown(app: &App) -> Option<&Incident> {
@@ -83,18 +85,22 @@ fn extent(incident: &Incident) -> String {
     }
 }
 
-/// The likely cause, and what most of the endings are if that is something else.
+/// The likely cause, and what most of the endings are by now if that is something else.
 fn cause(incident: &Incident) -> String {
     let Some(cause) = incident.cause else {
         return "not known yet".to_owned();
     };
-    let mut text = if cause == Verdict::AuthDisconnected && incident.took_all() {
-        "the gateway process died (every session cut at one instant, no goodbye)".to_owned()
-    } else {
-        format!("{cause}, {}", entry(cause).cause_line)
-    };
-    if let Some(mostly) = incident.mostly.filter(|m| *m != cause) {
-        let _ = write!(text, "; then mostly {mostly}");
+    let died = cause == Verdict::AuthDisconnected && incident.took_all();
+    match incident.mostly.filter(|m| *m != cause) {
+        None if died => format!("{DIED} (every session cut at one instant, no goodbye)"),
+        None => format!("{cause}, {}", entry(cause).cause_line),
+        Some(now) => {
+            let first = if died {
+                DIED.to_owned()
+            } else {
+                format!("{cause} ({})", entry(cause).title)
+            };
+            format!("{first}; then mostly {now} ({})", entry(now).title)
+        }
     }
-    text
 }

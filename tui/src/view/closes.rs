@@ -1,4 +1,4 @@
-//! Close codes as applications are told them.
+//! How connections were closed: the codes that applications are told, the transports, the furthest stages.
 
 use crate::app::App;
 use crate::theme::Role;
@@ -13,7 +13,7 @@ use ratatui::text::Line;
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
-    let inner = framed(frame, area, app, "close codes", "");
+    let inner = framed(frame, area, app, "closes", "what applications were told");
     let counters = &app.model().whole().counters;
     let width = usize::from(inner.width);
     let mut codes: Vec<(u16, u64)> = counters.close_codes.iter().map(|(c, n)| (*c, *n)).collect();
@@ -40,6 +40,19 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     if rows.is_empty() {
         rows.push(Line::from(span(app, Role::Dim, " no connection has ended yet")));
     }
+    if !counters.ends.is_empty() {
+        let ends: Vec<String> = counters
+            .ends
+            .iter()
+            .map(|(end, n)| format!("{} {}", transport(end), show_count(*n)))
+            .collect();
+        rows.push(Line::from(span(app, Role::Dim, " how their transports ended:")));
+        rows.push(Line::from(span(
+            app,
+            Role::Text,
+            format!("   {}", ends.join("  ")),
+        )));
+    }
     let stages: Vec<String> = Stage::ALL
         .iter()
         .filter(|s| counters.stages[**s as usize] > 0)
@@ -58,6 +71,16 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         )));
     }
     lines(frame, inner, rows, app.scroll);
+}
+
+/// An end of a transport as people call it.
+fn transport(end: &str) -> &str {
+    match end {
+        "fin" => "closed (FIN)",
+        "rst" => "reset (RST)",
+        "silent" => "gone silent",
+        other => other,
+    }
 }
 
 /// The meaning for this dialect, or for any.

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::model::Window;
 use crate::theme::Role;
 use crate::view::columns::{self, Column};
-use crate::view::panel::{framed, span};
+use crate::view::panel::{framed, span, style};
 use crate::view::words;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -54,6 +54,41 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     };
     let columns = of_time(app, columns::room(chart.width));
     columns::render(frame.buffer_mut(), chart, app, &columns, app.span_s());
+    band(frame, chart, app, &columns);
+}
+
+/// What was done to the network, under the columns of the time in which it was: a sign at each change, then its name.
+fn band(frame: &mut Frame, chart: Rect, app: &App, columns: &[Column]) {
+    if chart.height < 3 {
+        return;
+    }
+    let history = app.model().history();
+    let (now, span, count) = (history.now(), app.span_s(), columns.len() as u64);
+    let y = chart.bottom() - 2;
+    let plot = chart.right() - columns::room(chart.width);
+    let condition_of = |i: usize| {
+        let second = (now + (i as u64 + 1) * span / count.max(1)).saturating_sub(span);
+        history.covering(second).map(|p| &p.condition)
+    };
+    let mut at = 0;
+    while at < columns.len() {
+        let condition = condition_of(at);
+        let length = (at..columns.len())
+            .take_while(|i| condition_of(*i) == condition)
+            .count()
+            .max(1);
+        if let Some(name) = condition.filter(|c| !c.is_empty()) {
+            let text = words::fit(&format!("├{name} "), length);
+            let text = format!("{text:─<length$}");
+            for (x, c) in (plot + u16::try_from(at).unwrap_or(u16::MAX)..chart.right()).zip(text.chars()) {
+                // The mark of an incident stays.
+                if let Some(cell) = frame.buffer_mut().cell_mut((x, y)).filter(|c| c.symbol() == " ") {
+                    cell.set_char(c).set_style(style(app, Role::Dim));
+                }
+            }
+        }
+        at += length;
+    }
 }
 
 /// One column for each part of the span, the newest at the right. Each shows its worst second, so that a short outage is

@@ -1,6 +1,7 @@
 //! Heartbeats: sent, answered, missed, how long they took, how regular the server's ticks are.
 
 use crate::app::App;
+use crate::model::Bin;
 use crate::theme::Role;
 use crate::view::panel::{framed, lines, row, span};
 use crate::view::words;
@@ -60,5 +61,31 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
             rows.push(one("ticks late by (p99)", words::micros(late), role));
         }
     }
+    // The middle of the distribution is in the lines above; its shape is for who has the room.
+    let bins = &model.whole().tick_gaps;
+    if usize::from(inner.height) > rows.len() + bins.len() && !bins.is_empty() {
+        rows.push(Line::from(span(app, Role::Dim, " ticks by the gap before them")));
+        rows.extend(bins.iter().map(|bin| bar(app, bin, bins, inner.width)));
+    }
     lines(frame, inner, rows, app.scroll);
+}
+
+/// A bin: its upper end, how many, and a bar as long as its share of the fullest.
+fn bar(app: &App, bin: &Bin, bins: &[Bin], width: u16) -> Line<'static> {
+    let most = bins.iter().map(|b| b.count).max().unwrap_or(0).max(1);
+    let room = u64::from(width.saturating_sub(26).min(60));
+    let length = (bin.count * room).div_ceil(most);
+    let head = format!(
+        " to {:>8}{:>10}  ",
+        words::micros(bin.up_to_us),
+        show_count(bin.count)
+    );
+    Line::from(vec![
+        span(app, Role::Dim, head),
+        span(
+            app,
+            Role::Series(1),
+            "█".repeat(usize::try_from(length).unwrap_or(0)),
+        ),
+    ])
 }

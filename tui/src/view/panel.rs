@@ -35,7 +35,8 @@ pub fn style(app: &App, role: Role) -> Style {
 
 /// A name at the left and a value at the right of `width` columns.
 pub fn row(app: &App, name: &str, value: &str, role: Role, width: u16) -> Line<'static> {
-    let width = usize::from(width);
+    // A value far from its name is read on the wrong line.
+    let width = usize::from(width).min(48);
     let gap = width.saturating_sub(name.chars().count() + value.chars().count() + 2);
     Line::from(vec![
         span(app, Role::Dim, format!(" {name}{}", " ".repeat(gap))),

@@ -169,5 +169,6 @@ pub fn app_at(second: u64) -> App {
         app.absorb(0, snapshot);
     }
     app.tick(Duration::from_millis(second * 1000 + 400));
+    app.settle();
     app
 }
