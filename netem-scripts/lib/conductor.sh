@@ -3,24 +3,25 @@
 
 # conduct PARENT CHANGE: calls CHANGE whenever something else holds than before, until PARENT is gone.
 conduct() {
-  local parent=$1 change=$2 parent_start origin now next event_begin
+  local parent=$1 change=$2 parent_start origin now next event_begin event_end
   process_start "$parent" || return 0
   parent_start=$REPLY
   now_ms
   origin=$REPLY now=0
   while timeline_next "$now"; do
     next=$REPLY
+    timeline_state "$next"  # worked out beforehand: what is left for the moment itself is to call tc
     while now_ms && now=$((REPLY - origin)) && ((now < next)); do
       # in pieces, so that a killed parent is noticed
       wait_ms $((next - now < 500 ? next - now : 500))
       is_alive "$parent" "$parent_start" || return 0
     done
     now=$next
-    timeline_state "$now"
-    note "$(((now + 500) / 1000)) s: $(condition_text)"
     event_begin=$EPOCHREALTIME
     "$change"
-    [[ ! ${OPT_EVENTS:-} ]] || printf '%s %s %s %s\n' "$event_begin" "$EPOCHREALTIME" "$now" "$(condition_text)" >>"$OPT_EVENTS"
+    event_end=$EPOCHREALTIME
+    note "$(((now + 500) / 1000)) s: $(condition_text)"
+    [[ ! ${OPT_EVENTS:-} ]] || printf '%s %s %s %s\n' "$event_begin" "$event_end" "$now" "$(condition_text)" >>"$OPT_EVENTS"
   done
 }
 
