@@ -7,6 +7,7 @@ pub mod facts;
 pub mod frames;
 mod inflate;
 mod openclaw;
+mod said;
 pub mod session;
 mod sniff;
 mod upgrade;
