@@ -333,6 +333,14 @@ fn hand_on(
     if let Some(session) = session {
         match piece {
             Piece::Bytes(bytes) => session.bytes(way, moment, bytes, shared),
+            Piece::Late(bytes, stamp) => {
+                let then = Moment {
+                    at_ns: stamp.at_ns,
+                    frame: stamp.frame,
+                    ..moment
+                };
+                session.bytes(way, then, bytes, shared);
+            }
             Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
         }
     }

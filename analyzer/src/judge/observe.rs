@@ -3,6 +3,7 @@
 use super::{CLW_PONG_TIMEOUT, PONG_TIMEOUT, SLACK, nanos};
 use crate::stream::Facts;
 use crate::stream::beats::Kind;
+use crate::stream::facts::Close;
 use crate::tcp::{Connection, End, Way};
 use clw_core::Dialect;
 use clw_core::verdict::{
@@ -54,7 +55,7 @@ pub(super) fn observe(
         close: facts
             .close
             .as_ref()
-            .filter(|_| spoke_first)
+            .filter(|close| spoke_first && !(is_lost && may_be_an_echo(close)))
             .map(|close| CloseFrame {
                 by: close.by,
                 code: close.code,
@@ -83,6 +84,13 @@ pub(super) fn observe(
         missing: missing(connection, facts, dialect, is_lost),
         handshake_timeout: None,
     }
+}
+
+/// An answer repeats the code: where the other side's frames are missing, who said it first is not known. Only servers say
+/// the other codes than these by themselves.
+fn may_be_an_echo(close: &Close) -> bool {
+    let is_servers_own = close.by == Side::Server && !matches!(close.code, None | Some(1000 | 1001));
+    close.echo.is_none() && !is_servers_own
 }
 
 /// Heartbeats that stopped and ended the session, or that the capture ends without.
@@ -148,6 +156,8 @@ fn missing(connection: &Connection, facts: &Facts, dialect: Dialect, is_lost: bo
     }
     if facts.began_in_the_middle && facts.ready_ns.is_none() {
         missing.push("the upgrade and the login were not captured");
+    } else if facts.has_holes && facts.ready_ns.is_none() {
+        missing.push("a part of the login was not captured");
     }
     missing
 }

@@ -71,7 +71,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
         envelope.event.as_ref(),
         "connect.challenge" | "connect" | "hello-fail"
     );
-    if facts.began_in_the_middle && !opens {
+    if facts.may_have_missed_login() && !opens {
         facts.ready(at_ns);
     }
 }

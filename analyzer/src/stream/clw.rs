@@ -99,7 +99,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
         }
         Opcode::RefreshNeeded | Opcode::AuthRefresh => {}
     }
-    if facts.began_in_the_middle && !matches!(opcode, Opcode::AuthHello | Opcode::AuthError) {
+    if facts.may_have_missed_login() && !matches!(opcode, Opcode::AuthHello | Opcode::AuthError) {
         facts.ready(at_ns);
     }
 }

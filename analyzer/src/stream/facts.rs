@@ -6,6 +6,8 @@ use clw_core::{Dialect, Stage};
 
 /// Open requests remembered; past it the oldest is forgotten.
 const MAX_PENDING: usize = 256;
+/// Answers remembered whose requests were not read.
+const MAX_EARLY: usize = 16;
 /// Texts of a peer are kept up to so many characters.
 const MAX_TEXT_CHARS: usize = 200;
 
@@ -111,7 +113,11 @@ pub struct Facts {
     pub began_in_the_middle: bool,
     /// Bytes that were missing where they mattered.
     pub lost_framing: bool,
+    /// Frames were lost at some time, and perhaps found again.
+    pub has_holes: bool,
     pending: Vec<u64>,
+    /// Answers whose requests were not read yet: a packet before those was lost.
+    early: Vec<u64>,
 }
 
 impl Facts {
@@ -143,13 +149,20 @@ impl Facts {
             no_keys: None,
             began_in_the_middle: false,
             lost_framing: false,
+            has_holes: false,
             pending: Vec::new(),
+            early: Vec::new(),
         }
     }
 
     /// The session got this far.
     pub fn reach(&mut self, stage: Stage) {
         self.stage = self.stage.max(stage);
+    }
+
+    /// Whether the server may have accepted the client without the capture showing it: traffic then tells.
+    pub const fn may_have_missed_login(&self) -> bool {
+        self.ready_ns.is_none() && (self.began_in_the_middle || self.has_holes)
     }
 
     /// The server accepted the client.
@@ -160,10 +173,15 @@ impl Facts {
 
     /// A request went out; `id` joins it with its answer.
     pub fn asked(&mut self, id: &str) {
+        let id = fingerprint(id);
+        if let Some(at) = self.early.iter().position(|early| *early == id) {
+            self.early.swap_remove(at);
+            return;
+        }
         if self.pending.len() == MAX_PENDING {
             self.pending.remove(0);
         }
-        self.pending.push(fingerprint(id));
+        self.pending.push(id);
     }
 
     /// Its answer came.
@@ -171,6 +189,8 @@ impl Facts {
         let wanted = fingerprint(id);
         if let Some(at) = self.pending.iter().position(|pending| *pending == wanted) {
             self.pending.swap_remove(at);
+        } else if self.early.len() < MAX_EARLY {
+            self.early.push(wanted);
         }
     }
 

@@ -57,14 +57,14 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
                 }
                 _ => {}
             }
-            if event != "connect.challenge" && facts.began_in_the_middle {
+            if event != "connect.challenge" && facts.may_have_missed_login() {
                 facts.ready(at_ns);
             }
             words.say(|| format!("event {}", shorten(event)));
         }
         (Way::Up, "req") => {
             let method = frame.method.as_deref().unwrap_or_default();
-            if method == "connect" && facts.ready_ns.is_none() {
+            if method == "connect" {
                 facts.reach(Stage::Auth);
                 connect(
                     facts,
@@ -110,7 +110,7 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
         }
         _ => {
             // An answer to something else than connect, in a capture that begins in the middle.
-            if facts.began_in_the_middle {
+            if facts.may_have_missed_login() {
                 facts.ready(at_ns);
             }
             words.say(|| "res ok".to_owned());

@@ -36,6 +36,15 @@ pub(super) fn said(
             is_whole,
         } => {
             match &mut facts.close {
+                // What was said first may be read last, where packets before it were lost.
+                Some(first) if first.by != way.sender() && at_ns < first.at_ns => {
+                    first.echo = Some(first.code);
+                    first.code = *code;
+                    first.by = way.sender();
+                    first.reason = shorten(reason);
+                    first.frame = frame;
+                    first.at_ns = at_ns;
+                }
                 None => {
                     facts.close = Some(Close {
                         by: way.sender(),

@@ -82,7 +82,10 @@ enum Mode {
 #[derive(Debug, Default)]
 struct Heads {
     waiting: [Vec<u8>; 2],
+    /// Where the last bytes that wait were.
+    last: [Moment; 2],
     has_request: bool,
+    is_upgrade: bool,
     protocols: String,
 }
 
@@ -221,6 +224,18 @@ impl Session {
             Mode::Sniff(sniffed) => {
                 sniffed[way as usize].clear();
                 self.has_syn = false;
+                self.facts.has_holes = true;
+            }
+            Mode::Http(heads) if way == Way::Down && heads.is_upgrade => {
+                // The 101 was not captured; what the client says after its request is framed all the same.
+                let up = std::mem::take(&mut heads.waiting[Way::Up as usize]);
+                let then = heads.last[Way::Up as usize];
+                self.facts.has_holes = true;
+                self.facts.reach(Stage::Challenge);
+                self.mode = Mode::WebSocket(Box::new([Frames::new(true), Frames::in_the_middle(false)]));
+                if !up.is_empty() {
+                    self.frames(Way::Up, then, Ok(&up), scratch);
+                }
             }
             Mode::Http(_) => {
                 self.facts.lost_framing = true;
@@ -312,12 +327,14 @@ impl Session {
         let waiting = &mut heads.waiting[way as usize];
         if waiting.len() + bytes.len() <= MAX_WAITING_BYTES {
             waiting.extend_from_slice(bytes);
+            heads.last[way as usize] = moment;
         }
         match way {
             Way::Up if !heads.has_request => match upgrade::request(waiting) {
                 Head::Whole(request) => {
                     waiting.drain(..request.head_bytes);
                     heads.has_request = true;
+                    heads.is_upgrade = request.is_upgrade;
                     heads.protocols = request.protocols;
                     self.facts.requested_ns.get_or_insert(moment.at_ns);
                     self.facts.reach(Stage::Upgrade);
@@ -414,7 +431,11 @@ impl Session {
         };
         match input {
             Ok(bytes) => frames.bytes(bytes, scratch, &mut on),
-            Err(missing) => frames.missing(missing, scratch, &mut on),
+            Err(missing) => {
+                frames.missing(missing, scratch, &mut on);
+                let is_lost = frames.is_lost();
+                facts.has_holes |= is_lost;
+            }
         }
     }
 

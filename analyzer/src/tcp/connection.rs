@@ -1,6 +1,7 @@
 //! Both sides of a connection.
 
 use super::half::Copy;
+use super::reassembly::Stamp;
 use super::reset::Scene;
 use super::{Half, Piece, Reset, Seq};
 use crate::segment::{Flags, Segment};
@@ -10,9 +11,11 @@ use std::net::SocketAddr;
 /// RSTs kept of one connection.
 const MAX_RESETS: usize = 8;
 /// A hole whose bytes the other side has acknowledged is given up after this: the capture lost them.
-const HOLE_PATIENCE_NS: u64 = 1_000_000_000;
+const HOLE_PATIENCE_NS: u64 = 200_000_000;
 /// A late segment that fills a hole so soon was overtaken; later it was sent again.
 const REORDERED_NS: u64 = 3_000_000;
+/// A RST further ahead of what was captured is no sign of missing data.
+const MAX_TAIL: i32 = 1 << 24;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
 
@@ -185,6 +188,11 @@ impl Connection {
                 count_missing(missing, &piece);
                 on(way, piece);
             });
+            let tail = half.missing_tail();
+            if tail > 0 {
+                half.missing_bytes += u64::from(tail);
+                on(way, Piece::Missing(tail));
+            }
         }
     }
 
@@ -310,8 +318,12 @@ impl Connection {
             let waited =
                 half.stream.has_hole() && at_ns.saturating_sub(half.stream.waiting_since_ns()) > REORDERED_NS;
             let was_sent = half.sent.is_some_and(|sent| seq.is_before(sent));
+            let stamp = Stamp {
+                at_ns,
+                frame: segment.number,
+            };
             let missing = &mut half.missing_bytes;
-            let new = half.stream.push(seq, segment.payload, len, at_ns, &mut |piece| {
+            let new = half.stream.push(seq, segment.payload, len, stamp, &mut |piece| {
                 count_missing(missing, &piece);
                 on(way, piece);
             });
@@ -338,6 +350,7 @@ impl Connection {
         }
         if flags.fin() && half.fin.is_none() {
             half.fin = Some((at_ns, segment.number));
+            half.end_seq = Some(seq.plus(len));
         }
         half.window(segment.window == 0 && !flags.syn());
         if (is_new && advances) || (flags.syn() && flags.ack()) {
@@ -371,6 +384,11 @@ impl Connection {
                 count_missing(missing, &piece);
                 on(way, piece);
             });
+            let tail = half.missing_tail();
+            if tail > 0 {
+                half.missing_bytes += u64::from(tail);
+                on(way, Piece::Missing(tail));
+            }
         }
     }
 
@@ -391,6 +409,11 @@ impl Connection {
         let half = &mut self.halves[way as usize];
         half.packets += 1;
         half.last_ns = segment.at_ns;
+        // An endpoint's RST stands where its data ended, if that lies within reach.
+        let ahead = half.stream.next().map_or(0, |next| next.to(Seq(segment.seq)));
+        if reset.class != ResetClass::Injected && (1..MAX_TAIL).contains(&ahead) {
+            half.end_seq.get_or_insert(Seq(segment.seq));
+        }
         if self.resets.len() < MAX_RESETS {
             self.resets.push(reset);
         }

@@ -23,6 +23,8 @@ pub struct Half {
     pub window_scale: Option<u8>,
     /// When it sent a FIN first, and in which frame.
     pub fin: Option<(u64, u64)>,
+    /// The position of that FIN, or of a RST of its own: its data ends there.
+    pub end_seq: Option<Seq>,
     /// Packets.
     pub packets: u64,
     /// Payload bytes, retransmissions included.
@@ -74,6 +76,18 @@ impl Half {
             (Some(sent), Some(acknowledged)) => acknowledged.is_before(sent),
             (Some(_), None) => self.bytes > 0,
             _ => false,
+        }
+    }
+
+    /// Bytes at the end of what it sent that were never captured: before its FIN, or acknowledged by the other side.
+    pub fn missing_tail(&self) -> u32 {
+        let Some(next) = self.stream.next() else { return 0 };
+        let hole = |end: Seq| next.to(end).max(0).cast_unsigned();
+        match (self.end_seq, self.acknowledged) {
+            (Some(end), _) => hole(end),
+            // One more may be a FIN that was not captured.
+            (None, Some(acknowledged)) => hole(acknowledged).saturating_sub(1),
+            (None, None) => 0,
         }
     }
 

@@ -12,6 +12,6 @@ pub mod seq;
 
 pub use connection::{Connection, End, Way};
 pub use half::Half;
-pub use reassembly::{Piece, Reassembly};
+pub use reassembly::{Piece, Reassembly, Stamp};
 pub use reset::Reset;
 pub use seq::Seq;

@@ -15,8 +15,19 @@ const MAX_AHEAD: i32 = 1 << 30;
 pub enum Piece<'a> {
     /// Bytes as captured.
     Bytes(&'a [u8]),
+    /// Bytes that had to wait for those before them.
+    Late(&'a [u8], Stamp),
     /// So many bytes were sent, but are not in the capture.
     Missing(u32),
+}
+
+/// Where in the capture a segment was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// When.
+    pub at_ns: u64,
+    /// In which frame.
+    pub frame: u64,
 }
 
 /// Puts one direction's segments in order. Bytes that are in order are handed on where they lie; the rest waits, within limits.
@@ -34,6 +45,7 @@ struct Waiting {
     /// What the IP header says; more than `bytes` in a truncated packet.
     len: u32,
     bytes: Vec<u8>,
+    stamp: Stamp,
 }
 
 impl Reassembly {
@@ -66,7 +78,7 @@ impl Reassembly {
         seq: Seq,
         bytes: &[u8],
         len: u32,
-        at_ns: u64,
+        stamp: Stamp,
         on: &mut impl FnMut(Piece<'_>),
     ) -> u32 {
         if len == 0 {
@@ -83,8 +95,8 @@ impl Reassembly {
                     seq,
                     len,
                     bytes: bytes.to_vec(),
+                    stamp,
                 },
-                at_ns,
                 on,
             );
         }
@@ -92,7 +104,7 @@ impl Reassembly {
         if old >= len {
             return 0;
         }
-        self.deliver(bytes, old, len, on);
+        self.deliver(bytes, old, len, None, on);
         self.drain(on);
         len - old
     }
@@ -109,9 +121,9 @@ impl Reassembly {
         }
     }
 
-    fn wait(&mut self, piece: Waiting, at_ns: u64, on: &mut impl FnMut(Piece<'_>)) -> u32 {
+    fn wait(&mut self, piece: Waiting, on: &mut impl FnMut(Piece<'_>)) -> u32 {
         if self.waiting.is_empty() {
-            self.waiting_since_ns = at_ns;
+            self.waiting_since_ns = piece.stamp.at_ns;
         }
         let place = self.waiting.partition_point(|w| !piece.seq.is_before(w.seq));
         let end = piece.seq.plus(piece.len);
@@ -140,7 +152,7 @@ impl Reassembly {
             self.waiting_bytes -= piece.bytes.len();
             let old = ahead.unsigned_abs();
             if old < piece.len {
-                self.deliver(&piece.bytes, old, piece.len, on);
+                self.deliver(&piece.bytes, old, piece.len, Some(piece.stamp), on);
             }
         }
         if self.waiting.is_empty() && self.waiting.capacity() > 0 {
@@ -149,10 +161,17 @@ impl Reassembly {
     }
 
     /// Hands on a payload without its first `old` bytes.
-    fn deliver(&mut self, bytes: &[u8], old: u32, len: u32, on: &mut impl FnMut(Piece<'_>)) {
+    fn deliver(
+        &mut self,
+        bytes: &[u8],
+        old: u32,
+        len: u32,
+        waited: Option<Stamp>,
+        on: &mut impl FnMut(Piece<'_>),
+    ) {
         let captured = bytes.get(old as usize..).unwrap_or_default();
         if !captured.is_empty() {
-            on(Piece::Bytes(captured));
+            on(waited.map_or(Piece::Bytes(captured), |stamp| Piece::Late(captured, stamp)));
         }
         let missing = (len - old).saturating_sub(u32::try_from(captured.len()).unwrap_or(u32::MAX));
         if missing > 0 {
@@ -172,11 +191,17 @@ mod tests {
         stream.start(Seq(100));
         let (mut out, mut missing) = (Vec::new(), 0);
         let mut on = |piece: Piece<'_>| match piece {
-            Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+            Piece::Bytes(bytes) | Piece::Late(bytes, _) => out.extend_from_slice(bytes),
             Piece::Missing(n) => missing += n,
         };
         for (seq, bytes) in pushes {
-            stream.push(Seq(*seq), bytes, u32::try_from(bytes.len()).unwrap(), 0, &mut on);
+            stream.push(
+                Seq(*seq),
+                bytes,
+                u32::try_from(bytes.len()).unwrap(),
+                Stamp::default(),
+                &mut on,
+            );
         }
         stream.give_up(&mut on);
         (out, missing)
@@ -205,12 +230,12 @@ mod tests {
         let mut pieces = Vec::new();
         let mut on = |piece: Piece<'_>| {
             pieces.push(match piece {
-                Piece::Bytes(bytes) => bytes.len(),
+                Piece::Bytes(bytes) | Piece::Late(bytes, _) => bytes.len(),
                 Piece::Missing(n) => 1000 + n as usize,
             });
         };
-        stream.push(Seq(7), b"abcd", 10, 0, &mut on);
-        stream.push(Seq(17), b"x", 1, 0, &mut on);
+        stream.push(Seq(7), b"abcd", 10, Stamp::default(), &mut on);
+        stream.push(Seq(17), b"x", 1, Stamp::default(), &mut on);
         assert_eq!(pieces, [4, 1006, 1]);
     }
 
@@ -220,11 +245,17 @@ mod tests {
         stream.start(Seq(0));
         let (mut bytes, mut most) = (0, 0);
         for n in 0..4000u32 {
-            stream.push(Seq(10 + 2000 * n), &[7; 1000], 1000, 0, &mut |piece| {
-                if let Piece::Bytes(b) = piece {
-                    bytes += b.len();
-                }
-            });
+            stream.push(
+                Seq(10 + 2000 * n),
+                &[7; 1000],
+                1000,
+                Stamp::default(),
+                &mut |piece| {
+                    if let Piece::Bytes(b) | Piece::Late(b, _) = piece {
+                        bytes += b.len();
+                    }
+                },
+            );
             most = most.max(stream.waiting_bytes);
         }
         assert!(most <= MAX_WAITING_BYTES + 1000, "{most}");
@@ -251,13 +282,13 @@ mod tests {
             stream.start(Seq(start));
             let mut out = Vec::new();
             let mut on = |piece: Piece<'_>| match piece {
-                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+                Piece::Bytes(bytes) | Piece::Late(bytes, _) => out.extend_from_slice(bytes),
                 Piece::Missing(n) => panic!("{n} bytes missing"),
             };
             for (at, len) in parts {
                 let bytes = &text[at..(at + len).min(text.len())];
                 let seq = Seq(start).plus(u32::try_from(at).unwrap());
-                stream.push(seq, bytes, u32::try_from(bytes.len()).unwrap(), 0, &mut on);
+                stream.push(seq, bytes, u32::try_from(bytes.len()).unwrap(), Stamp::default(), &mut on);
             }
             stream.give_up(&mut on);
             prop_assert_eq!(out, text);
@@ -269,7 +300,7 @@ mod tests {
             for (seq, len, captured) in segments {
                 let len = len % 100_000;
                 let captured = captured.min(len as usize);
-                stream.push(Seq(seq), &vec![1; captured], len, 0, &mut |_| {});
+                stream.push(Seq(seq), &vec![1; captured], len, Stamp::default(), &mut |_| {});
             }
             stream.give_up(&mut |_| {});
         }

@@ -240,6 +240,8 @@ pub(super) fn closed_before_connect(f: &Facts<'_>) -> Option<Found> {
         || f.server_goes_down()
         || f.reset_is(ResetClass::Injected)
         || f.words_may_be_unseen()
+        // Where packets are missing, the login may be among them.
+        || !f.seen.missing.is_empty()
     {
         return None;
     }
