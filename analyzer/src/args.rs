@@ -96,6 +96,9 @@ pub struct Args {
     /// One connection a row.
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub csv: Option<PathBuf>,
+    /// A report in one file to send to somebody; readable without a network.
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub html: Option<PathBuf>,
     /// Tables in DIR, one a day, as DuckDB or Spark read a folder of them.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub parquet: Option<PathBuf>,

@@ -9,6 +9,7 @@ use crate::join::peer::Peer;
 use crate::join::{JoinError, Joins};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
+use crate::output::html;
 use crate::output::json::{self, Json};
 use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
@@ -88,6 +89,7 @@ struct Sinks {
     jsonl: Option<Whole>,
     csv: Option<Csv>,
     parquet: Option<Parquet>,
+    html: Option<(Whole, html::Timeline)>,
 }
 
 impl Sinks {
@@ -96,6 +98,7 @@ impl Sinks {
             ("--json", &args.json),
             ("--jsonl", &args.jsonl),
             ("--csv", &args.csv),
+            ("--html", &args.html),
         ];
         let mut to_stdout = outputs
             .iter()
@@ -109,6 +112,10 @@ impl Sinks {
             jsonl: args.jsonl.as_deref().map(Whole::create).transpose()?,
             csv: args.csv.as_deref().map(Csv::create).transpose()?,
             parquet: args.parquet.as_deref().map(Parquet::create).transpose()?,
+            html: match args.html.as_deref() {
+                Some(path) => Some((Whole::create(path)?, html::Timeline::default())),
+                None => None,
+            },
         })
     }
 
@@ -130,11 +137,18 @@ impl Sinks {
         if let Some(parquet) = &mut self.parquet {
             parquet.connection(&judged.record)?;
         }
+        if let Some((_, timeline)) = &mut self.html {
+            timeline.add(judged);
+        }
         Ok(())
     }
 
     const fn are_none(&self) -> bool {
-        self.json.is_none() && self.jsonl.is_none() && self.csv.is_none() && self.parquet.is_none()
+        self.json.is_none()
+            && self.jsonl.is_none()
+            && self.csv.is_none()
+            && self.parquet.is_none()
+            && self.html.is_none()
     }
 
     fn finish(
@@ -163,6 +177,11 @@ impl Sinks {
             out.finish()?;
         }
         if let Some(out) = self.parquet {
+            out.finish()?;
+        }
+        if let Some((mut out, timeline)) = self.html {
+            let page = html::render(capture, totals, &timeline, thresholds, evicted);
+            out.write(page.as_bytes())?;
             out.finish()?;
         }
         Ok(())

@@ -303,3 +303,42 @@ fn no_secret_of_a_capture_is_in_any_output() {
         }
     }
 }
+
+#[test]
+fn the_page_is_whole_by_itself_and_shows_hostile_text_as_text() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let capture = dir.path().join("<img src=x onerror=alert(1)>.pcap");
+    // The close reason "service restart" becomes markup of the same length.
+    let mut bytes = fs::read(restart()).expect("readable");
+    let reason = b"service restart";
+    let hits: Vec<_> = (0..bytes.len() - reason.len())
+        .filter(|at| bytes[*at..].starts_with(reason))
+        .collect();
+    assert!(!hits.is_empty());
+    for at in hits {
+        bytes[at..at + reason.len()].copy_from_slice(b"<script>x()</sc");
+    }
+    fs::write(&capture, bytes).expect("written");
+    let page = dir.path().join("report.html");
+    analyze(&[
+        &capture.display().to_string(),
+        "--html",
+        &page.display().to_string(),
+    ])
+    .success();
+    let html = fs::read_to_string(&page).expect("written");
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    assert!(html.contains("clw-server-restart") && html.contains("&lt;script&gt;x()&lt;/sc"));
+    for markup in ["<script", "<img", "http://", "https://", "url(h", "@import"] {
+        assert!(!html.contains(markup), "{markup} is in the page");
+    }
+    let count = |what: &str| html.matches(what).count();
+    for tag in [
+        "table", "tr", "td", "ul", "li", "details", "svg", "g", "main", "h2", "div",
+    ] {
+        let opened = count(&format!("<{tag}>")) + count(&format!("<{tag} "));
+        assert_eq!(opened, count(&format!("</{tag}>")), "{tag}");
+    }
+    let again = stdout(&analyze(&[&capture.display().to_string(), "--html", "-"]).success());
+    assert_eq!(again, html, "the same capture gives the same page");
+}

@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod csv;
+pub mod html;
 pub mod json;
 pub mod ladder;
 pub mod parquet;
