@@ -30,7 +30,8 @@ Exit codes:
   0   done, and every threshold held
   1   failed at run time (unreadable capture …)
   2   usage
-  99  a threshold was crossed";
+  99  a threshold was crossed
+  130 interrupted; what was read is reported";
 
 /// Names how every session in a capture ended, and proves it.
 #[derive(Clone, Debug, Parser)]

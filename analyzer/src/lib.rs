@@ -8,6 +8,7 @@ pub mod args;
 pub mod decode;
 pub mod engine;
 pub mod filter;
+mod interrupt;
 pub mod join;
 pub mod judge;
 pub mod output;

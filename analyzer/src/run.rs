@@ -3,6 +3,7 @@
 use crate::args::{self, Args};
 use crate::decode::{Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Options, Timeline};
+use crate::interrupt::Interrupt;
 use crate::join::gateway_log::GatewayLog;
 use crate::join::journal::Journal;
 use crate::join::peer::Peer;
@@ -35,6 +36,9 @@ pub const USAGE: u8 = 2;
 /// A threshold was crossed.
 pub const THRESHOLD: u8 = 99;
 
+/// Interrupted; what was read is reported.
+pub const INTERRUPTED: u8 = 130;
+
 /// Packets between two looks at the clock for the progress line.
 const PROGRESS_PACKETS: u64 = 65_536;
 /// Time between two progress lines.
@@ -62,6 +66,9 @@ pub enum RunError {
     /// A journal or a log.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// Ctrl-C cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
     /// The connection that was asked for.
     #[error("no connection {0} in this capture; without --conn the report lists some, and --jsonl all")]
     NoSuchConnection(String),
@@ -81,6 +88,15 @@ impl RunError {
             _ => FAILED,
         }
     }
+}
+
+/// How the reading ended.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Connections given up because there were too many.
+    evicted: u64,
+    /// The user stopped it.
+    is_interrupted: bool,
 }
 
 /// Outputs that get each connection as it is judged.
@@ -157,18 +173,19 @@ impl Sinks {
         totals: &Totals,
         thresholds: &[ThresholdResult],
         joins: &Joins,
-        evicted: u64,
+        end: End,
     ) -> Result<(), WriteError> {
         if let Some(out) = self.json {
             let passed = thresholds.iter().all(|t| t.passed);
             let mut more = vec![
                 ("thresholds", serde_json::to_value(thresholds).unwrap_or_default()),
                 ("passed", passed.into()),
+                ("interrupted", end.is_interrupted.into()),
             ];
             for (name, value) in joins.values() {
                 more.push((name, value));
             }
-            out.finish(&json::capture(capture, evicted), &totals.summary, &more)?;
+            out.finish(&json::capture(capture, end.evicted), &totals.summary, &more)?;
         }
         if let Some(out) = self.jsonl {
             out.finish()?;
@@ -180,7 +197,7 @@ impl Sinks {
             out.finish()?;
         }
         if let Some((mut out, timeline)) = self.html {
-            let page = html::render(capture, totals, &timeline, thresholds, evicted);
+            let page = html::render(capture, totals, &timeline, thresholds, end.evicted);
             out.write(page.as_bytes())?;
             out.finish()?;
         }
@@ -273,7 +290,14 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     });
     *engine.keys() = keys;
     let mut progress = Progress::new(args.quiet);
-    let interrupted = read(&mut capture, &mut engine, &mut collected, &mut progress);
+    let mut interrupt = Interrupt::listen(args.files == [Path::new("-")]).map_err(RunError::Signals)?;
+    let broken_off = read(
+        &mut capture,
+        &mut engine,
+        &mut collected,
+        &mut progress,
+        &mut interrupt,
+    );
     progress.clear();
     engine.end(&mut |judged| collected.take(judged));
     let evicted = engine.evicted();
@@ -314,7 +338,11 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
             Timeline::None => String::new(),
         }));
     }
-    sinks.finish(&summary, &totals, &thresholds, &joins, evicted)?;
+    let end = End {
+        evicted,
+        is_interrupted: interrupt.is_asked(),
+    };
+    sinks.finish(&summary, &totals, &thresholds, &joins, end)?;
     if show_report {
         let paint = paint(args);
         let shown = if args.conn.is_some() {
@@ -329,7 +357,10 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         print(&shown)?;
     }
     // A capture that breaks off is told after everything that could be read of it.
-    interrupted?;
+    broken_off?;
+    if interrupt.is_asked() {
+        return Ok(INTERRUPTED);
+    }
     Ok(if passed { DONE } else { THRESHOLD })
 }
 
@@ -338,10 +369,14 @@ fn read(
     engine: &mut Engine,
     collected: &mut Collected<'_>,
     progress: &mut Progress,
+    interrupt: &mut Interrupt,
 ) -> Result<(), RunError> {
     let mut decoder = Decoder::new(FragmentLimits::default());
     let mut count = 0u64;
     loop {
+        if interrupt.stops_reading() {
+            return Ok(());
+        }
         match capture.next()? {
             None => return Ok(()),
             Some(Item::Secrets(text)) => {

@@ -342,3 +342,51 @@ fn the_page_is_whole_by_itself_and_shows_hostile_text_as_text() {
     let again = stdout(&analyze(&[&capture.display().to_string(), "--html", "-"]).success());
     assert_eq!(again, html, "the same capture gives the same page");
 }
+
+#[test]
+fn an_interrupt_while_packets_come_in_reports_what_was_read() {
+    use std::process::{Command as Process, Stdio};
+    use std::sync::mpsc;
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("result.json");
+    let mut child = Process::new(assert_cmd::cargo::cargo_bin("clw-analyze"))
+        .args(["-", "-q", "--jsonl", "-", "--json"])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let first = fs::read(restart()).expect("readable");
+    // The same again two minutes later, so that the first connections are judged while packets still come in.
+    let mut again = first[24..].to_vec();
+    let mut at = 0;
+    while at < again.len() {
+        let seconds = u32::from_le_bytes(again[at..at + 4].try_into().expect("four")) + 120;
+        again[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+        at += 16 + u32::from_le_bytes(again[at + 8..at + 12].try_into().expect("four")) as usize;
+    }
+    let mut input = child.stdin.take().expect("piped");
+    let (close, closed) = mpsc::channel::<()>();
+    let feeding = std::thread::spawn(move || {
+        input.write_all(&first).expect("taken");
+        input.write_all(&again).expect("taken");
+        // Ends with the sender.
+        let _ = closed.recv();
+    });
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut lines, &mut line).expect("a line");
+    assert!(line.contains("clw-server-restart"), "{line}");
+    let kill = Process::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill").success());
+    drop(close);
+    std::io::Read::read_to_string(&mut lines, &mut line).expect("the rest");
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
+    feeding.join().expect("fed");
+    let result: Value = serde_json::from_slice(&fs::read(&path).expect("written")).expect("whole");
+    assert_eq!(result["interrupted"], true);
+    assert_eq!(result["connections"].as_array().map(Vec::len), Some(12));
+    assert_eq!(line.lines().count(), 12);
+}

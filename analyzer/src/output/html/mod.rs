@@ -1,7 +1,7 @@
 //! `--html`: one file that can be sent to somebody and read without a network, in light and dark.
 //!
 //! Everything that came from the capture is escaped. Memory does not grow with the capture: endings are counted in at most
-//! [`timeline::SLOTS`] slots, and a few sessions of each verdict are shown.
+//! a few hundred slots, and a few sessions of each verdict are shown.
 
 mod escape;
 mod timeline;
