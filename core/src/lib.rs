@@ -2,7 +2,7 @@
 //!
 //! - [`verdict`]: the dictionary of endings and the rules that give a session its name;
 //! - [`session`]: one connection as a state machine, and the seam where a dialect plugs in;
-//! - [`openclaw`], [`clw`]: the dialects;
+//! - [`openclaw`], [`clw`], [`clawchat`]: the dialects;
 //! - [`ws`]: frames and upgrade.
 //!
 //! Nothing here opens a socket, reads a clock, starts a task or writes to a terminal: machines take bytes and
@@ -10,6 +10,7 @@
 //! input is bounded.
 #![forbid(unsafe_code)]
 
+pub mod clawchat;
 pub mod clw;
 mod dialect;
 pub mod heartbeat;

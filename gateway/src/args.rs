@@ -53,7 +53,7 @@ struct LowArgs {
     #[arg(long, value_name = "F", requires = "tls_cert", help_heading = "Server")]
     tls_key: Option<PathBuf>,
 
-    /// Shared token; without token and password everybody comes in
+    /// Shared token (clawchat: also what tokens are signed with); without token and password everybody comes in
     #[arg(
         long,
         value_name = "S",
@@ -90,9 +90,9 @@ struct LowArgs {
     /// the period]
     #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
     tick_spread: Option<Duration>,
-    /// Period of the server's pings; 0 sends none
-    #[arg(long, value_name = "T", value_parser = duration, default_value = "25s", help_heading = "Timers")]
-    ping: Duration,
+    /// Period of the server's pings; 0 sends none [default: openclaw 25s, clawchat 30s]
+    #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
+    ping: Option<Duration>,
     /// Most that is kept for a client that does not read, in bytes; then 1008 "slow consumer"
     #[arg(
         long,
@@ -129,6 +129,15 @@ struct LowArgs {
     /// CLW: refuse a token whose session was disconnected
     #[arg(long, help_heading = "CLW dialect")]
     clw_refuse_reuse: bool,
+
+    /// ClawChat: notifications that each client gets replayed, and once more live, to see that it counts them once
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "ClawChat dialect"
+    )]
+    clawchat_signals: u32,
 
     /// What goes wrong: NAME[=VALUE][:SHARE%][@MOMENT[+DELAY]], repeatable (--help lists the names)
     #[arg(long, value_name = "SPEC", help_heading = "Faults")]
@@ -177,6 +186,7 @@ const MAX_WORKERS: u32 = 256;
 enum DialectArg {
     Openclaw,
     Clw,
+    Clawchat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -209,7 +219,7 @@ fn faults_help() -> String {
             .to_owned();
     for fault in FAULTS {
         let name = format!("{}{}", fault.name, fault.value);
-        let only = fault.only.map(|only| format!(" [{only}]")).unwrap_or_default();
+        let only = fault.dialects_shown();
         // Writing to a String cannot fail.
         let _ = writeln!(help, "  {name:<26} {}{only}", fault.says);
     }
@@ -269,6 +279,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
     let dialect = match args.dialect {
         DialectArg::Openclaw => Dialect::Openclaw,
         DialectArg::Clw => Dialect::Clw,
+        DialectArg::Clawchat => Dialect::Clawchat,
     };
     let token = match (&args.token, &args.token_file) {
         (Some(token), _) => Some(token.clone()),
@@ -285,8 +296,10 @@ fn config(args: &LowArgs) -> Result<Config, String> {
     if dialect == Dialect::Clw && token.is_none() {
         return Err("--dialect clw needs a token: --token, --token-file or CLW_TOKEN".to_owned());
     }
-    if dialect == Dialect::Clw && args.password.is_some() {
-        return Err("--password means nothing to --dialect clw: give a --token".to_owned());
+    if dialect != Dialect::Openclaw && args.password.is_some() {
+        return Err(format!(
+            "--password means nothing to --dialect {dialect}: give a --token"
+        ));
     }
     if args.tick.is_zero() {
         return Err("--tick 0: accepted is a period from 1ms on".to_owned());
@@ -318,6 +331,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
             service: args.clw_service,
             refuse_reuse: args.clw_refuse_reuse,
         },
+        clawchat_signals: args.clawchat_signals,
         faults,
         seed: args.seed,
         log: args.log.clone(),

@@ -2,8 +2,10 @@
 
 use crate::config::{Config, Mode};
 use clw_core::Dialect;
+use clw_core::clawchat;
 use clw_core::clw;
 use clw_core::openclaw::{self, Authority, AuthorityConfig, FailurePolicy, GatewayConfig};
+use clw_core::secret::Secret;
 use clw_core::session::ServerConfig;
 use clw_core::time::Instant;
 use std::cell::Cell;
@@ -14,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct Backends {
     pub(crate) openclaw: Arc<openclaw::Gateway>,
     pub(crate) clw: clw::Backend,
+    pub(crate) clawchat: clawchat::Backend,
     next_session: Cell<u64>,
 }
 
@@ -22,16 +25,17 @@ impl Backends {
         Self {
             openclaw: Arc::new(openclaw(config)),
             clw: clw(config),
+            clawchat: clawchat(config),
             // Sessions of several workers must not share an id.
             next_session: Cell::new(u64::from(config.worker.0) << 40 | 1),
         }
     }
 
-    /// A fresh id for a CLW session.
-    pub(crate) fn next_session(&self) -> clw::SessionId {
+    /// A fresh number for a session.
+    pub(crate) fn next_session(&self) -> u64 {
         let id = self.next_session.get();
         self.next_session.set(id + 1);
-        clw::SessionId(id)
+        id
     }
 }
 
@@ -61,10 +65,31 @@ fn clw(config: &Config) -> clw::Backend {
     )
 }
 
+fn clawchat(config: &Config) -> clawchat::Backend {
+    let authority = match &config.token {
+        Some(secret) => clawchat::Authority::new(secret.clone()),
+        // Any token is taken; those that are issued need a key all the same, which nobody can guess from the outside.
+        None => clawchat::Authority::open(Secret::new(format!("{:016x}-{}", config.seed, epoch_ms()))),
+    };
+    let settings = clawchat::ServerConfig {
+        epoch_ms: epoch_ms(),
+        seed: config.seed,
+        signals: config.clawchat_signals,
+    };
+    clawchat::Backend::new(settings, authority)
+}
+
+/// Milliseconds from 1970 to now, which becomes the origin of a gateway's instants.
+fn epoch_ms() -> u64 {
+    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(epoch.as_millis()).unwrap_or(0)
+}
+
 /// Limits and timers of the connections.
 pub(crate) fn server_config(config: &Config) -> ServerConfig {
     let defaults = match config.dialect {
         Dialect::Clw => ServerConfig::clw(),
+        Dialect::Clawchat => ServerConfig::clawchat(),
         _ => ServerConfig::openclaw(),
     };
     ServerConfig {
@@ -72,7 +97,7 @@ pub(crate) fn server_config(config: &Config) -> ServerConfig {
         head_timeout: config.handshake_timeout.unwrap_or(defaults.head_timeout),
         ping_every: defaults
             .ping_every
-            .map(|_| config.ping)
+            .map(|usual| config.ping.unwrap_or(usual))
             .filter(|every| !every.is_zero()),
         ..defaults
     }
@@ -95,9 +120,8 @@ fn openclaw(config: &Config) -> openclaw::Gateway {
         seed,
         ..AuthorityConfig::default()
     });
-    let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let settings = GatewayConfig {
-        epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(0),
+        epoch_ms: i64::try_from(epoch_ms()).unwrap_or(0),
         started: Instant::ORIGIN,
         tick_interval: config.tick,
         realistic_hello: config.realistic_hello,

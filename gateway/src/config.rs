@@ -82,14 +82,16 @@ pub struct Config {
     /// The ticks of many sessions are sent within this time instead of at one instant; zero: at one instant, as the real
     /// gateway does; `None`: a tenth of the period.
     pub tick_spread: Option<Duration>,
-    /// Period of the server's ws pings; zero sends none.
-    pub ping: Duration,
+    /// Period of the server's ws pings; zero sends none, `None` is the dialect's usual.
+    pub ping: Option<Duration>,
     /// Most that is kept for a client that does not read, bytes.
     pub max_buffered_bytes: usize,
     /// hello-ok as large as the real one's.
     pub realistic_hello: bool,
     /// What only the CLW dialect needs.
     pub clw: ClwSettings,
+    /// ClawChat: notifications replayed to each client, and told once more live.
+    pub clawchat_signals: u32,
     /// What goes wrong.
     pub faults: Vec<FaultSpec>,
     /// Seed of everything random.
@@ -122,10 +124,11 @@ impl Default for Config {
             handshake_timeout: None,
             tick: Duration::from_secs(30),
             tick_spread: None,
-            ping: Duration::from_secs(25),
+            ping: None,
             max_buffered_bytes: 52_428_800,
             realistic_hello: false,
             clw: ClwSettings::default(),
+            clawchat_signals: 0,
             faults: Vec::new(),
             seed: 0,
             log: None,

@@ -1,6 +1,6 @@
 //! One accepted connection: the socket around its state machine.
 
-use crate::door::decide;
+use crate::door::Door;
 use crate::ending;
 use crate::fault::{FaultSpec, Kind};
 use crate::misdeeds::Misdeeds;
@@ -11,7 +11,6 @@ use clw_core::Stage;
 use clw_core::session::{Finish, ServerConnection, ServerEvent};
 use clw_core::time::{Instant, earliest};
 use clw_core::verdict::{EndingKind, Side};
-use clw_core::ws::UpgradeRequest;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -87,10 +86,13 @@ impl Connection {
             Kind::HandshakeTimeout(timeout) => Some(*timeout),
             _ => None,
         });
-        let door = shared.clone();
-        let admit =
-            move |_: Instant, request: &UpgradeRequest| decide(&door, &rules, request, peer, is_cut_at_auth);
-        let mut machine = ServerConnection::accept(now, config, Box::new(admit));
+        let door = Door {
+            shared: shared.clone(),
+            rules,
+            peer,
+            is_cut_at_auth,
+        };
+        let mut machine = ServerConnection::accept(now, config, Box::new(door));
         if handshake.is_some() {
             machine.set_handshake_timeout(handshake);
         }
@@ -260,7 +262,15 @@ impl Connection {
         let mut out = shared.outbox.borrow_mut();
         for event in out.events.drain(..) {
             match event {
-                ServerEvent::Reached(stage) => self.entered(shared, stage, now),
+                ServerEvent::Reached(stage) => {
+                    self.entered(shared, stage, now);
+                    if stage == Stage::Ready
+                        && let Some(sign) = self.call_sign()
+                    {
+                        shared.can_be_called(sign, cx.waker());
+                    }
+                }
+                ServerEvent::TookOver { session } => shared.call(session),
                 ServerEvent::Log(line) => self.log(shared, &line),
                 ServerEvent::Refused { .. }
                 | ServerEvent::Served
@@ -390,7 +400,15 @@ impl Connection {
     }
 
     /// Counts and logs the end; the socket is closed with it.
+    /// By which other connections call this one.
+    fn call_sign(&self) -> Option<u64> {
+        self.machine.dialect().and_then(Spoken::call_sign)
+    }
+
     fn finish(self, shared: &Shared) {
+        if let Some(sign) = self.call_sign() {
+            shared.cannot_be_called(sign);
+        }
         if self.in_budget {
             shared.leave_budget(self.peer);
         }

@@ -1,18 +1,65 @@
-//! The decision on an upgrade: the budget, and what the connection's faults say of its login.
+//! The decision on an upgrade: the budget, and what the connection's faults say of its login. Beside it, the one REST call
+//! that is answered here.
 
 use crate::fault::Kind;
 use crate::shared::Shared;
 use crate::spoken::Spoken;
 use clw_core::Dialect;
+use clw_core::clawchat::{self, HelloFail, REFRESH_PATH, RefreshFault};
 use clw_core::clw;
 use clw_core::openclaw::{self, ForcedRefusal, SessionOptions, Timing, error_code};
-use clw_core::session::{Admission, Rejection};
+use clw_core::session::{Admission, Admit, HttpAnswer, Rejection};
+use clw_core::time::Instant;
 use clw_core::verdict::RefusalClass;
-use clw_core::ws::UpgradeRequest;
+use clw_core::ws::{HttpRequest, UpgradeRequest};
 use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// Where one connection comes in.
+pub(crate) struct Door {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) rules: Vec<Kind>,
+    pub(crate) peer: SocketAddr,
+    /// Something happens when the login comes, so it gets no answer.
+    pub(crate) is_cut_at_auth: bool,
+}
+
+impl Admit<Spoken> for Door {
+    fn admit(self: Box<Self>, _now: Instant, request: &UpgradeRequest) -> Admission<Spoken> {
+        decide(&self.shared, &self.rules, request, self.peer, self.is_cut_at_auth)
+    }
+
+    fn takes(&self, method: &str, path: &str) -> bool {
+        self.shared.dialect == Dialect::Clawchat && method == "POST" && path == REFRESH_PATH
+    }
+
+    fn answer(self: Box<Self>, now: Instant, request: &HttpRequest, body: &[u8]) -> HttpAnswer {
+        let fault = self.rules.iter().find_map(|rule| match rule {
+            Kind::Refresh(fault) => Some(*fault),
+            _ => None,
+        });
+        let life = token_life(&self.rules);
+        let backend = &self.shared.backends.clawchat;
+        let answer = backend.redeem(now, body, request.device_id.as_deref(), life, fault);
+        HttpAnswer {
+            status: match fault {
+                Some(RefreshFault::Status(status)) => status,
+                _ => 200,
+            },
+            json: answer.write(),
+        }
+    }
+}
+
+fn token_life(rules: &[Kind]) -> Option<std::time::Duration> {
+    rules.iter().find_map(|rule| match rule {
+        Kind::TokenExpire(life) => Some(*life),
+        _ => None,
+    })
+}
 
 /// Takes an upgrade or not. `is_cut_at_auth`: something happens when the login comes, so it gets no answer.
-pub(crate) fn decide(
+fn decide(
     shared: &Shared,
     rules: &[Kind],
     request: &UpgradeRequest,
@@ -37,8 +84,13 @@ pub(crate) fn decide(
     if let Err(rejection) = shared.enter_budget(peer) {
         return Admission::Reject(rejection);
     }
-    if shared.dialect == Dialect::Clw {
-        return Admission::Accept(Spoken::Clw(clw_session(shared, rules, is_cut_at_auth)));
+    match shared.dialect {
+        Dialect::Clw => return Admission::Accept(Spoken::Clw(clw_session(shared, rules, is_cut_at_auth))),
+        Dialect::Clawchat => {
+            let server = clawchat_session(shared, rules, is_cut_at_auth);
+            return Admission::Accept(Spoken::Clawchat(server));
+        }
+        _ => {}
     }
     let mut options = openclaw_options(rules);
     options.address = peer.ip();
@@ -50,7 +102,10 @@ pub(crate) fn decide(
 }
 
 fn clw_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clw::Server {
-    let mut server = clw::Server::new(shared.backends.clw.clone(), shared.backends.next_session());
+    let mut server = clw::Server::new(
+        shared.backends.clw.clone(),
+        clw::SessionId(shared.backends.next_session()),
+    );
     for rule in rules {
         match rule {
             Kind::HandshakeTimeout(_) => server.ignore_login(true),
@@ -61,6 +116,32 @@ fn clw_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clw::Se
             // Before the login: the lifetime counts from there.
             Kind::TokenExpire(ttl) => server.set_ttl(shared.now(), *ttl),
             Kind::RefuseRefresh => server.refuse_refresh(true),
+            _ => {}
+        }
+    }
+    if is_cut_at_auth {
+        server.ignore_login(true);
+    }
+    server
+}
+
+fn clawchat_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clawchat::Server {
+    let session = clawchat::SessionId(shared.backends.next_session());
+    let mut server = clawchat::Server::new(shared.backends.clawchat.clone(), session);
+    if let Some(life) = token_life(rules) {
+        server.set_token_life(life);
+    }
+    for rule in rules {
+        match rule {
+            Kind::ChallengeDelay(delay) => server.delay_challenge(Some(*delay)),
+            Kind::NoChallenge => server.delay_challenge(None),
+            Kind::HandshakeTimeout(_) => {
+                server.delay_challenge(None);
+                server.ignore_login(true);
+            }
+            Kind::AuthFailed => server.refuse_logins(HelloFail::AuthenticationFailed),
+            Kind::AuthDown => server.refuse_logins(HelloFail::AuthUnavailable),
+            Kind::Unavailable | Kind::Restarting => server.be_unavailable(),
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::fault::Action;
 use crate::shared::Shared;
+use crate::spoken::Spoken;
 use clw_core::session::{Finish, Stop};
 use clw_core::time::Instant;
 use std::task::Context;
@@ -59,6 +60,10 @@ impl Connection {
                 misdeeds.stopped_heartbeats(now);
             }
             Action::Close(code, reason) => machine.send_close(now, Some(*code), reason, out),
+            Action::Kick => machine.send_close(now, None, "", out),
+            Action::Replace => {
+                machine.with_dialect(now, out, Spoken::replace);
+            }
             Action::Malformed => {
                 machine.send_raw(&[0x8B, 0x00], out);
                 misdeeds.violated("a frame with a reserved opcode (fault plan)");

@@ -11,9 +11,10 @@ use clw_core::openclaw::PreauthBudget;
 use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
 use clw_core::time::Instant;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     before_ready: Cell<u32>,
     turns: RefCell<Turns>,
     stalls: RefCell<HashSet<(Duration, Option<Duration>)>>,
+    /// Connections that others may call, by their sign.
+    callable: RefCell<HashMap<u64, Waker>>,
 }
 
 /// How all connections are to end.
@@ -88,6 +91,7 @@ impl Shared {
             before_ready: Cell::new(0),
             turns: RefCell::new(Turns::new(config.tick_spread.unwrap_or(config.tick / 10))),
             stalls: RefCell::default(),
+            callable: RefCell::default(),
         })
     }
 
@@ -152,6 +156,21 @@ impl Shared {
 
     pub(crate) fn summary(&self) -> Summary {
         self.summary.borrow().clone()
+    }
+
+    /// The connection with this sign may be called: its task looks at its machine again.
+    pub(crate) fn can_be_called(&self, sign: u64, waker: &Waker) {
+        self.callable.borrow_mut().insert(sign, waker.clone());
+    }
+
+    pub(crate) fn cannot_be_called(&self, sign: u64) {
+        self.callable.borrow_mut().remove(&sign);
+    }
+
+    pub(crate) fn call(&self, sign: u64) {
+        if let Some(waker) = self.callable.borrow().get(&sign) {
+            waker.wake_by_ref();
+        }
     }
 
     /// Tells all connections to end.

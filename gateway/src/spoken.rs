@@ -1,6 +1,7 @@
 //! The dialect that a connection speaks, one type for all of them.
 
 use clw_core::Dialect;
+use clw_core::clawchat;
 use clw_core::clw;
 use clw_core::openclaw;
 use clw_core::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};
@@ -11,6 +12,7 @@ use clw_core::verdict::{CloseFrame, Observation};
 pub(crate) enum Spoken {
     Openclaw(openclaw::Server),
     Clw(clw::Server),
+    Clawchat(clawchat::Server),
 }
 
 impl Spoken {
@@ -19,6 +21,7 @@ impl Spoken {
         match self {
             Self::Openclaw(server) => server.conn_id().to_string(),
             Self::Clw(server) => server.session().to_string(),
+            Self::Clawchat(server) => server.session().to_string(),
         }
     }
 
@@ -26,7 +29,7 @@ impl Spoken {
     pub(crate) fn stop_ticks(&mut self, now: Instant) {
         match self {
             Self::Openclaw(server) => server.set_ticks(now, false),
-            Self::Clw(_) => {}
+            Self::Clw(_) | Self::Clawchat(_) => {}
         }
     }
 
@@ -35,6 +38,7 @@ impl Spoken {
         match self {
             Self::Openclaw(_) => {}
             Self::Clw(server) => server.stall_pongs(true),
+            Self::Clawchat(server) => server.stop_answering(),
         }
     }
 
@@ -43,6 +47,22 @@ impl Spoken {
         match self {
             Self::Openclaw(server) => server.set_answers_requests(false),
             Self::Clw(_) => {}
+            Self::Clawchat(server) => server.stop_answering(),
+        }
+    }
+
+    /// Ends the session as one that another connection has replaced, where the dialect knows that.
+    pub(crate) fn replace(&mut self, out: &mut Outbox<ServerEvent>) {
+        if let Self::Clawchat(server) = self {
+            server.replace(out);
+        }
+    }
+
+    /// By which another session's event calls this one, in dialects where sessions do that.
+    pub(crate) fn call_sign(&self) -> Option<u64> {
+        match self {
+            Self::Clawchat(server) => Some(server.session().0),
+            Self::Openclaw(_) | Self::Clw(_) => None,
         }
     }
 
@@ -54,6 +74,8 @@ impl Spoken {
                 out.close(Some(code), reason);
             }
             Self::Clw(server) => server.revoke(now, out),
+            // The dialect has no word for it; the table keeps the fault away from it.
+            Self::Clawchat(_) => {}
         }
     }
 }
@@ -63,6 +85,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.dialect(),
             Self::Clw(server) => server.dialect(),
+            Self::Clawchat(server) => server.dialect(),
         }
     }
 
@@ -70,6 +93,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.upgraded(now, out),
             Self::Clw(server) => server.upgraded(now, out),
+            Self::Clawchat(server) => server.upgraded(now, out),
         }
     }
 
@@ -77,6 +101,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.message(now, message, out),
             Self::Clw(server) => server.message(now, message, out),
+            Self::Clawchat(server) => server.message(now, message, out),
         }
     }
 
@@ -84,6 +109,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.peer_closed(now, frame),
             Self::Clw(server) => server.peer_closed(now, frame),
+            Self::Clawchat(server) => server.peer_closed(now, frame),
         }
     }
 
@@ -91,6 +117,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.deadline(),
             Self::Clw(server) => server.deadline(),
+            Self::Clawchat(server) => server.deadline(),
         }
     }
 
@@ -98,6 +125,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.timer(now, out),
             Self::Clw(server) => server.timer(now, out),
+            Self::Clawchat(server) => server.timer(now, out),
         }
     }
 
@@ -105,6 +133,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.stop(now, stop, out),
             Self::Clw(server) => server.stop(now, stop, out),
+            Self::Clawchat(server) => server.stop(now, stop, out),
         }
     }
 
@@ -112,6 +141,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.is_ready(),
             Self::Clw(server) => server.is_ready(),
+            Self::Clawchat(server) => server.is_ready(),
         }
     }
 
@@ -119,6 +149,7 @@ impl ServerDialect for Spoken {
         match self {
             Self::Openclaw(server) => server.observe(now, observation),
             Self::Clw(server) => server.observe(now, observation),
+            Self::Clawchat(server) => server.observe(now, observation),
         }
     }
 }

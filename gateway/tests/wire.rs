@@ -193,7 +193,7 @@ fn a_half_closed_connection_still_takes_bytes() {
 #[test]
 fn a_silent_server_says_nothing_and_does_not_close() {
     let gateway = start(Config {
-        ping: millis(20),
+        ping: Some(millis(20)),
         tick: millis(20),
         ..config(&["silence@ready"])
     });
@@ -314,7 +314,7 @@ fn a_stall_with_a_period_comes_again() {
 #[test]
 fn the_servers_pings_come_and_a_fault_stops_them() {
     let quick = |faults: &[&str]| Config {
-        ping: millis(30),
+        ping: Some(millis(30)),
         ..config(faults)
     };
     let gateway = start(quick(&[]));
@@ -329,7 +329,7 @@ fn the_servers_pings_come_and_a_fault_stops_them() {
 #[test]
 fn a_client_without_pongs_is_cut_and_missed() {
     let gateway = start(Config {
-        ping: millis(60),
+        ping: Some(millis(60)),
         ..config(&[])
     });
     let mut socket = ready(&gateway);

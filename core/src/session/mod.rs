@@ -16,4 +16,6 @@ pub use client::{ClientConfig, ClientConnection};
 pub use dialect::{ClientDialect, Message, ServerDialect, Stop};
 pub use outbox::{ClientEvent, Finish, Outbox, ServerEvent};
 pub use server::ServerConnection;
-pub use server_config::{Admission, Admit, HandshakeClose, Rejection, ServerConfig, Subprotocols};
+pub use server_config::{
+    Admission, Admit, HandshakeClose, HttpAnswer, Rejection, ServerConfig, Subprotocols,
+};

@@ -44,6 +44,13 @@ pub enum ClientEvent {
     Refreshed,
     /// A refresh was refused: the credential is dead.
     RefreshRefused,
+    /// The token should be renewed beside the connection (ClawChat's REST endpoint); the machine watches for the result.
+    RefreshDue,
+    /// A notification came (ClawChat).
+    Notified {
+        /// Not a copy of one that was seen before.
+        is_new: bool,
+    },
     /// The server issued a device token.
     DeviceToken {
         /// The role it is for.
@@ -73,6 +80,11 @@ pub enum ServerEvent {
     Heartbeat,
     /// A token was refreshed.
     Refreshed,
+    /// The place of another session was taken: that one is to be woken, so that it can say goodbye.
+    TookOver {
+        /// Its number.
+        session: u64,
+    },
     /// A line for the gateway's log (without time and prefix).
     Log(String),
 }

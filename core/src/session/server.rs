@@ -130,8 +130,10 @@ impl<D: ServerDialect> ServerConnection<D> {
             Phase::Open => {
                 if self.handshake_deadline().is_some_and(|at| now >= at) {
                     self.facts().handshake_timed_out = true;
-                    let close = self.config.handshake_close;
-                    out.close(close.code, close.reason);
+                    match self.config.handshake_close {
+                        Some(close) => out.close(close.code, close.reason),
+                        None => out.finish(Finish::Fin),
+                    }
                 } else {
                     self.beat(now, out);
                     if out.finish.is_none()

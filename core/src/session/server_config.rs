@@ -3,7 +3,7 @@
 use super::ServerDialect;
 use crate::Dialect;
 use crate::time::Instant;
-use crate::ws::UpgradeRequest;
+use crate::ws::{HttpRequest, UpgradeRequest};
 use std::time::Duration;
 
 /// Limits and timers of a server, shared by all its connections.
@@ -21,14 +21,16 @@ pub struct ServerConfig {
     pub head_timeout: Duration,
     /// From the 101 until ready; `None` waits for ever.
     pub handshake_timeout: Option<Duration>,
-    /// What is sent when that has passed.
-    pub handshake_close: HandshakeClose,
+    /// What is sent when that has passed; `None` ends the transport without a close frame.
+    pub handshake_close: Option<HandshakeClose>,
     /// Largest message before ready, bytes.
     pub max_message_before_ready: usize,
     /// Largest message from ready on, bytes.
     pub max_message_after_ready: usize,
-    /// Period of the server's ws pings from ready on, and at the same time the wait for a pong; `None` sends none.
+    /// Period of the server's ws pings from ready on; `None` sends none.
     pub ping_every: Option<Duration>,
+    /// How long a pong may take; `None`: one period.
+    pub pong_wait: Option<Duration>,
     /// How long the echo of the server's own close frame is awaited before the transport is cut.
     pub close_grace: Duration,
 }
@@ -43,13 +45,14 @@ impl ServerConfig {
             refuse_forwarded: true,
             head_timeout: Duration::from_secs(15),
             handshake_timeout: Some(Duration::from_secs(15)),
-            handshake_close: HandshakeClose {
+            handshake_close: Some(HandshakeClose {
                 code: Some(1000),
                 reason: "",
-            },
+            }),
             max_message_before_ready: 64 * 1024,
             max_message_after_ready: 25 * 1024 * 1024,
             ping_every: Some(Duration::from_secs(25)),
+            pong_wait: None,
             close_grace: Duration::from_secs(1),
         }
     }
@@ -63,12 +66,30 @@ impl ServerConfig {
             refuse_forwarded: false,
             head_timeout: Duration::from_secs(5),
             handshake_timeout: Some(Duration::from_secs(5)),
-            handshake_close: HandshakeClose {
+            handshake_close: Some(HandshakeClose {
                 code: Some(1008),
                 reason: "auth timeout",
-            },
+            }),
             max_message_after_ready: 64 * 1024,
             ping_every: None,
+            ..Self::openclaw()
+        }
+    }
+
+    /// The ClawChat server's values (protocol page, Transport, Handshake and Heartbeat): pings every 30 s, and the end
+    /// 70 s after the last sign of life.
+    pub fn clawchat() -> Self {
+        Self {
+            dialect: Dialect::Clawchat,
+            path: Some("/ws"),
+            protocols: Subprotocols::OneOf(&[]),
+            refuse_forwarded: false,
+            head_timeout: Duration::from_secs(10),
+            handshake_timeout: Some(Duration::from_secs(10)),
+            handshake_close: None,
+            max_message_after_ready: 8 * 1024 * 1024,
+            ping_every: Some(Duration::from_secs(30)),
+            pong_wait: Some(Duration::from_secs(40)),
             ..Self::openclaw()
         }
     }
@@ -109,6 +130,21 @@ pub trait Admit<D: ServerDialect> {
     /// The request is a valid WebSocket upgrade; take it or not.
     fn admit(self: Box<Self>, now: Instant, request: &UpgradeRequest) -> Admission<D>;
 
+    /// Whether a plain HTTP request of this method and path is for [`Admit::answer`].
+    fn takes(&self, method: &str, path: &str) -> bool {
+        let _ = (method, path);
+        false
+    }
+
+    /// Answers a plain HTTP request that [`Admit::takes`] wanted, once its body is whole: status and JSON.
+    fn answer(self: Box<Self>, now: Instant, request: &HttpRequest, body: &[u8]) -> HttpAnswer {
+        let _ = (now, request, body);
+        HttpAnswer {
+            status: 404,
+            json: "{}".to_owned(),
+        }
+    }
+
     /// What `GET /readyz` is told.
     fn is_ready(&self) -> bool {
         true
@@ -132,6 +168,15 @@ pub enum Admission<D> {
     Accept(D),
     /// Answer with an HTTP error.
     Reject(Rejection),
+}
+
+/// The answer to a plain HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub json: String,
 }
 
 /// An HTTP error instead of the 101.

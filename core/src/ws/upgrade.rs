@@ -120,6 +120,10 @@ pub struct HttpRequest {
     pub method: String,
     /// Request target: path and query.
     pub target: String,
+    /// `Content-Length`, if it is a number.
+    pub content_length: Option<usize>,
+    /// `X-Device-Id` (ClawChat's REST calls).
+    pub device_id: Option<String>,
     /// The upgrade, or why there is none.
     pub upgrade: Result<UpgradeRequest, &'static str>,
     /// Bytes of the head.
@@ -155,6 +159,8 @@ pub fn parse_http_request(bytes: &[u8]) -> Result<Option<HttpRequest>, UpgradeEr
     Ok(Some(HttpRequest {
         method: request.method.unwrap_or_default().to_owned(),
         target: request.path.unwrap_or("/").to_owned(),
+        content_length: header(request.headers, "content-length").and_then(|n| n.trim().parse().ok()),
+        device_id: header(request.headers, "x-device-id"),
         upgrade: upgrade_of(&request),
         head_bytes,
     }))

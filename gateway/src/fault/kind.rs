@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use clw_core::clawchat::RefreshFault;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,6 +37,10 @@ pub enum Kind {
     TokenExpire(Duration),
     /// Refreshes are refused.
     RefuseRefresh,
+    /// The service that knows the tokens is down (ClawChat).
+    AuthDown,
+    /// What the refresh endpoint does (ClawChat).
+    Refresh(RefreshFault),
     /// The server sends no ws pings.
     PingStop,
     /// TLS is closed before its handshake is done.
@@ -73,6 +78,10 @@ pub enum Action {
     Silence,
     /// A close frame.
     Close(u16, String),
+    /// A close frame without a code.
+    Kick,
+    /// Another connection of the device takes over (ClawChat).
+    Replace,
     /// A frame with a reserved opcode.
     Malformed,
     /// A text that is no UTF-8.

@@ -37,9 +37,10 @@ pub struct Setup {
 /// How to cause `verdict` on `dialect`; `None` if this gateway and a client cannot.
 pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
     use ClientSetup::{LeftOpen, Plain, QuickHeartbeat, ShortTimeout, Tls, WithCall, WrongToken};
-    let openclaw = match dialect {
-        Dialect::Openclaw => true,
-        Dialect::Clw => false,
+    let (openclaw, clw, clawchat) = match dialect {
+        Dialect::Openclaw => (true, false, false),
+        Dialect::Clw => (false, true, false),
+        Dialect::Clawchat => (false, false, true),
         _ => return None,
     };
     let after = |millis, action| FaultSpec {
@@ -53,13 +54,14 @@ pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
         Verdict::ConnTimeout => (rule(Kind::SynDrop), ShortTimeout),
         Verdict::TlsFailed => (rule(Kind::TlsClose), Tls),
         Verdict::UpgradeRejected => (rule(Kind::UpgradeStatus(403)), Plain),
-        Verdict::ServerOverloaded if openclaw => (rule(Kind::Budget(0)), Plain),
+        Verdict::ServerOverloaded if !clw => (rule(Kind::Budget(0)), Plain),
         Verdict::ServerOverloaded => (rule(Kind::Overload), Plain),
         Verdict::ServerUnavailable => (rule(Kind::Unavailable), Plain),
         Verdict::RateLimited if openclaw => (rule(Kind::RateLimit), Plain),
         Verdict::PairingRequired if openclaw => (rule(Kind::Pairing), Plain),
-        Verdict::VersionMismatch => (rule(Kind::VersionMismatch), Plain),
+        Verdict::VersionMismatch if !clawchat => (rule(Kind::VersionMismatch), Plain),
         Verdict::AuthFailed => (Vec::new(), WrongToken),
+        Verdict::AuthUnavailable if clawchat => (rule(Kind::AuthDown), Plain),
         Verdict::ProtocolError => (at_ready(Action::Malformed), Plain),
         Verdict::HandshakeTimeout => (rule(Kind::HandshakeTimeout(Duration::from_millis(500))), Plain),
         Verdict::ClosedBeforeConnect => {
@@ -69,8 +71,9 @@ pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
             };
             (vec![cut], Plain)
         }
-        Verdict::SessionRevoked => (at_ready(Action::Revoke), Plain),
-        Verdict::SessionExpired if !openclaw => {
+        Verdict::SessionRevoked if !clawchat => (at_ready(Action::Revoke), Plain),
+        Verdict::SessionReplaced if clawchat => (at_ready(Action::Replace), Plain),
+        Verdict::SessionExpired if clw => {
             let lifetime = Kind::TokenExpire(Duration::from_millis(400));
             (
                 vec![FaultSpec::new(lifetime), FaultSpec::new(Kind::RefuseRefresh)],
@@ -82,7 +85,7 @@ pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
         Verdict::ServerError => (at_ready(Action::Close(1011, "internal error".to_owned())), Plain),
         Verdict::HeartbeatMiss => (at_ready(Action::Silence), QuickHeartbeat),
         // CLW has no requests.
-        Verdict::PromptDisconnected if openclaw => (
+        Verdict::PromptDisconnected if !clw => (
             vec![FaultSpec::new(Kind::At(Action::Mute)), after(400, Action::Fin)],
             WithCall,
         ),

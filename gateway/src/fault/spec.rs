@@ -113,8 +113,8 @@ pub enum SpecError {
     OtherDialect {
         /// Which fault.
         name: String,
-        /// The dialect that has it.
-        only: Dialect,
+        /// The dialects that have it.
+        only: String,
     },
     /// A share of something that all sessions have in common.
     #[error("fault `{name}` concerns the port and so all sessions: leave out the share")]
@@ -232,10 +232,11 @@ impl FaultSpec {
                 near: near.map(|(_, n)| n),
             });
         };
-        if let Some(only) = info.only.filter(|only| *only != dialect) {
+        if !info.is_of(dialect) {
+            let only: Vec<_> = info.only.iter().map(|only| only.name()).collect();
             return Err(SpecError::OtherDialect {
                 name: name.to_owned(),
-                only,
+                only: only.join(" and "),
             });
         }
         let kind = info.read(value).ok_or_else(|| SpecError::Value {
@@ -323,9 +324,10 @@ mod tests {
                 "=T" | "=T[/EVERY]" => "=2s",
                 "=N" | "=BYTES" => "=5",
                 "=CODE[/REASON]" => "=1000",
+                "=CODE|reject" => "=reject",
                 _ => "=503",
             };
-            let dialect = info.only.unwrap_or(Dialect::Clw);
+            let dialect = info.only.first().copied().unwrap_or(Dialect::Clw);
             assert!(
                 FaultSpec::parse(&format!("{}{value}", info.name), dialect).is_ok(),
                 "{}",

@@ -3,6 +3,7 @@
 use super::kind::{Action, Kind};
 use super::spec::Moment;
 use clw_core::Dialect;
+use clw_core::clawchat::RefreshFault;
 use clw_core::units::parse_duration;
 
 /// A row of the table.
@@ -14,8 +15,8 @@ pub struct FaultInfo {
     pub value: &'static str,
     /// One line.
     pub says: &'static str,
-    /// The only dialect that has it; `None`: all have.
-    pub only: Option<Dialect>,
+    /// The dialects that have it; empty: all have.
+    pub only: &'static [Dialect],
     /// Reads the value.
     read: fn(&str) -> Option<Kind>,
 }
@@ -27,6 +28,20 @@ impl FaultInfo {
             return None;
         }
         (self.read)(value)
+    }
+
+    /// Whether a gateway of this dialect has it.
+    pub fn is_of(&self, dialect: Dialect) -> bool {
+        self.only.is_empty() || self.only.contains(&dialect)
+    }
+
+    /// ` [clw]` and the like, where only some dialects have it.
+    pub fn dialects_shown(&self) -> String {
+        if self.only.is_empty() {
+            return String::new();
+        }
+        let names: Vec<_> = self.only.iter().map(|dialect| dialect.name()).collect();
+        format!(" [{}]", names.join(", "))
     }
 
     /// The fault of that name.
@@ -54,17 +69,20 @@ pub const FAULTS: &[FaultInfo] = &[
     row("upgrade-status", "=CODE", "answers the upgrade with this HTTP status",
         |v| v.parse().ok().filter(|s| (300..600).contains(s)).map(Kind::UpgradeStatus)),
     row("budget", "=N", "allows so many sockets before ready at once, then HTTP 503", |v| v.parse().ok().map(Kind::Budget)),
-    openclaw("challenge-delay", "=T", "sends the challenge so late", |v| parse_duration(v).ok().map(Kind::ChallengeDelay)),
-    openclaw("no-challenge", "", "sends no challenge", |_| Some(Kind::NoChallenge)),
+    challenging("challenge-delay", "=T", "sends the challenge so late", |v| parse_duration(v).ok().map(Kind::ChallengeDelay)),
+    challenging("no-challenge", "", "sends no challenge", |_| Some(Kind::NoChallenge)),
     row("handshake-timeout", "=T", "waits only so long for the login, and neither asks for it nor hears it",
         |v| parse_duration(v).ok().map(Kind::HandshakeTimeout)),
     row("refuse", "", "refuses the credentials", |_| Some(Kind::AuthFailed)),
     openclaw("rate-limit", "", "refuses as locked out after too many failures", |_| Some(Kind::RateLimit)),
     openclaw("pairing", "", "refuses until the device is approved", |_| Some(Kind::Pairing)),
-    row("version-mismatch", "", "refuses the protocol version", |_| Some(Kind::VersionMismatch)),
-    row("overload", "", "refuses as too busy (clw: auth queue overflow)", |_| Some(Kind::Overload)),
+    named("version-mismatch", "", "refuses the protocol version", |_| Some(Kind::VersionMismatch)),
+    named("overload", "", "refuses as too busy (clw: auth queue overflow)", |_| Some(Kind::Overload)),
     row("unavailable", "", "refuses as starting: 1013, try again later", |_| Some(Kind::Unavailable)),
-    clw("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)),
+    renewing("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)),
+    clawchat("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)),
+    clawchat("refresh", "=CODE|reject", "the refresh endpoint answers this code (10003, 400, 1) or HTTP status (500-599), or rotates to a dead token",
+        refresh),
     clw("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)),
     row("rst", "", "cuts the connection with RST", |_| at(Action::Rst)),
     row("fin", "", "closes the connection without a close frame", |_| at(Action::Fin)),
@@ -73,15 +91,17 @@ pub const FAULTS: &[FaultInfo] = &[
     row("close", "=CODE[/REASON]", "sends this close frame", close),
     row("server-error", "", "closes with 1011", |_| at(Action::Close(1011, "internal error".to_owned()))),
     row("restart", "", "announces a restart and closes with 1012 (clw: shutdown, 1001)", |_| at(Action::Restart)),
-    row("revoke", "", "withdraws authority: 4001 (clw: token_revoked)", |_| at(Action::Revoke)),
+    named("revoke", "", "withdraws authority: 4001 (clw: token_revoked)", |_| at(Action::Revoke)),
     openclaw("slow-consumer", "", "treats the client as one that does not read: 1008", |_| at(Action::SlowConsumer)),
+    row("kick", "", "sends a close frame without a code", |_| at(Action::Kick)),
+    clawchat("replace", "", "lets another connection of the device take over: 4001", |_| at(Action::Replace)),
     row("malformed", "", "sends a frame with a reserved opcode", |_| at(Action::Malformed)),
     row("bad-utf8", "", "sends a text frame that is no UTF-8", |_| at(Action::BadUtf8)),
     row("oversized", "=BYTES", "sends the beginning of a frame of that size", |v| at(Action::Oversized(v.parse().ok()?))),
-    openclaw("mute", "", "answers no requests any more", |_| at(Action::Mute)),
+    challenging("mute", "", "answers no requests any more", |_| at(Action::Mute)),
     openclaw("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)),
     row("pong-loss", "", "answers no heartbeats of the client any more", |_| at(Action::PongLoss)),
-    openclaw("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)),
+    challenging("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)),
     row("stall", "=T[/EVERY]", "stops the event loop for T, for everybody, once or each EVERY", stall),
 ];
 
@@ -89,6 +109,17 @@ fn close(value: &str) -> Option<Kind> {
     let (code, reason) = value.split_once('/').unwrap_or((value, ""));
     let code = code.parse().ok().filter(|c| (1000..5000).contains(c))?;
     at(Action::Close(code, reason.to_owned()))
+}
+
+fn refresh(value: &str) -> Option<Kind> {
+    let fault = match value {
+        "reject" => RefreshFault::RotateThenReject,
+        _ => match value.parse::<u16>().ok()? {
+            status @ 500..600 => RefreshFault::Status(status),
+            code => RefreshFault::Code(code.into()),
+        },
+    };
+    Some(Kind::Refresh(fault))
 }
 
 fn stall(value: &str) -> Option<Kind> {
@@ -110,7 +141,7 @@ const fn row(
         name,
         value,
         says,
-        only: None,
+        only: &[],
         read,
     }
 }
@@ -122,7 +153,58 @@ const fn openclaw(
     read: fn(&str) -> Option<Kind>,
 ) -> FaultInfo {
     FaultInfo {
-        only: Some(Dialect::Openclaw),
+        only: &[Dialect::Openclaw],
+        ..row(name, value, says, read)
+    }
+}
+
+/// Dialects whose server speaks first.
+const fn challenging(
+    name: &'static str,
+    value: &'static str,
+    says: &'static str,
+    read: fn(&str) -> Option<Kind>,
+) -> FaultInfo {
+    FaultInfo {
+        only: &[Dialect::Openclaw, Dialect::Clawchat],
+        ..row(name, value, says, read)
+    }
+}
+
+/// Dialects that have a name for it.
+const fn named(
+    name: &'static str,
+    value: &'static str,
+    says: &'static str,
+    read: fn(&str) -> Option<Kind>,
+) -> FaultInfo {
+    FaultInfo {
+        only: &[Dialect::Openclaw, Dialect::Clw],
+        ..row(name, value, says, read)
+    }
+}
+
+/// Dialects whose tokens are renewed.
+const fn renewing(
+    name: &'static str,
+    value: &'static str,
+    says: &'static str,
+    read: fn(&str) -> Option<Kind>,
+) -> FaultInfo {
+    FaultInfo {
+        only: &[Dialect::Clw, Dialect::Clawchat],
+        ..row(name, value, says, read)
+    }
+}
+
+const fn clawchat(
+    name: &'static str,
+    value: &'static str,
+    says: &'static str,
+    read: fn(&str) -> Option<Kind>,
+) -> FaultInfo {
+    FaultInfo {
+        only: &[Dialect::Clawchat],
         ..row(name, value, says, read)
     }
 }
@@ -134,7 +216,7 @@ const fn clw(
     read: fn(&str) -> Option<Kind>,
 ) -> FaultInfo {
     FaultInfo {
-        only: Some(Dialect::Clw),
+        only: &[Dialect::Clw],
         ..row(name, value, says, read)
     }
 }

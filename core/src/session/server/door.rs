@@ -1,11 +1,14 @@
 //! Before the 101: the HTTP head, the decision on it, and its answer.
 
 use super::super::server_http::{write_answer, write_rejection, write_switching};
-use super::{Mark, Phase, ServerConnection};
+use super::{Door, Mark, Phase, ServerConnection};
 use crate::Stage;
 use crate::session::{Admission, Admit, Finish, Outbox, ServerDialect, ServerEvent};
 use crate::time::Instant;
 use crate::ws::{HttpRequest, UpgradeError, parse_http_request};
+
+/// A body that is longer is not waited for: what came of it is what the answer is about.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 impl<D: ServerDialect> ServerConnection<D> {
     pub(super) fn head(&mut self, now: Instant, bytes: &mut [u8], out: &mut Outbox<ServerEvent>) {
@@ -18,9 +21,10 @@ impl<D: ServerDialect> ServerConnection<D> {
         door.bytes.extend_from_slice(bytes);
         match parse_http_request(&door.bytes) {
             Ok(None) => self.door = Some(door),
+            Ok(Some(request)) if awaits_body(&request, &door) => self.door = Some(door),
             Ok(Some(request)) => {
                 let rest = door.bytes.split_off(request.head_bytes);
-                self.answer_request(now, request, door.admit, rest, out);
+                self.answer_request(now, &request, door.admit, rest, out);
             }
             Err(UpgradeError::TooLong) => self.refuse(431, "the request's head is too long", out),
             Err(_) => self.refuse(400, "this is no HTTP/1.1 request", out),
@@ -31,17 +35,22 @@ impl<D: ServerDialect> ServerConnection<D> {
     fn answer_request(
         &mut self,
         now: Instant,
-        request: HttpRequest,
+        request: &HttpRequest,
         admit: Box<dyn Admit<D>>,
         mut rest: Vec<u8>,
         out: &mut Outbox<ServerEvent>,
     ) {
         let path = request.target.split(['?', '#']).next().unwrap_or("/");
-        let upgrade = match request.upgrade {
-            Ok(upgrade) => upgrade,
+        let upgrade = match &request.upgrade {
+            Ok(upgrade) => upgrade.clone(),
             Err(why) => {
                 self.http_only = true;
                 match (request.method.as_str(), path) {
+                    (method, path) if admit.takes(method, path) => {
+                        rest.truncate(request.content_length.unwrap_or(0));
+                        let answer = admit.answer(now, request, &rest);
+                        self.answer_json(answer.status, &answer.json, out);
+                    }
                     ("GET", "/healthz") => {
                         self.answer_json(200, r#"{"ok":true,"status":"live"}"#, out);
                     }
@@ -120,4 +129,14 @@ impl<D: ServerDialect> ServerConnection<D> {
         write_answer(&mut out.bytes, status, "text/plain; charset=utf-8", "", body);
         out.finish(Finish::Fin);
     }
+}
+
+/// A request with a body that somebody wants, and that is not whole yet.
+fn awaits_body<D: ServerDialect>(request: &HttpRequest, door: &Door<D>) -> bool {
+    let wanted = request.content_length.unwrap_or(0);
+    let path = request.target.split(['?', '#']).next().unwrap_or("/");
+    request.upgrade.is_err()
+        && wanted <= MAX_BODY_BYTES
+        && door.bytes.len() - request.head_bytes < wanted
+        && door.admit.takes(&request.method, path)
 }

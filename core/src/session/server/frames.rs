@@ -109,15 +109,16 @@ impl<D: ServerDialect> ServerConnection<D> {
             next = now + every;
         }
         self.beat = Some(next);
+        let wait = self.config.pong_wait.unwrap_or(every);
         match self.pinged {
-            Some(at) if now - at >= every => {
+            Some(at) if now - at >= wait => {
                 self.facts().heartbeat_loss = Some(HeartbeatLoss {
                     missing_from: Side::Client,
                     silence: now - at,
                 });
                 out.finish(Finish::Fin);
             }
-            Some(_) => {}
+            Some(at) => self.beat = Some(next.min(at + wait)),
             None => {
                 out.ping(b"");
                 self.pinged = Some(now);
