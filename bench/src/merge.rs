@@ -126,6 +126,8 @@ fn add(sum: &mut Report, other: Report) {
         ),
         (&mut sum.refresh.done, other.refresh.done),
         (&mut sum.refresh.refused, other.refresh.refused),
+        (&mut sum.notifications.new, other.notifications.new),
+        (&mut sum.notifications.duplicates, other.notifications.duplicates),
         (&mut sum.bytes.sent, other.bytes.sent),
         (&mut sum.bytes.received, other.bytes.received),
         (&mut sum.frames.sent, other.frames.sent),

@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Dialects whose gateway is embedded.
-const DIALECTS: [Dialect; 2] = [Dialect::Openclaw, Dialect::Clw];
+const DIALECTS: [Dialect; 3] = [Dialect::Openclaw, Dialect::Clw, Dialect::Clawchat];
 /// Sessions run for one reproduction.
 const SESSIONS: u64 = 6;
 
@@ -109,6 +109,9 @@ fn plan_for(verdict: Verdict, dialect: Dialect, setup: &Setup, seed: u64) -> Res
     }
     let (extra, twist): (&[&str], _) = match setup.client {
         ClientSetup::Plain | ClientSetup::WrongToken => (&["--hold", "1s"], Twist::None),
+        ClientSetup::WithCall if dialect == Dialect::Clawchat => {
+            (&["--hold", "2s", "--call", "message.send=100ms"], Twist::None)
+        }
         ClientSetup::WithCall => (&["--hold", "2s", "--call", "health=100ms"], Twist::None),
         ClientSetup::QuickHeartbeat => (
             &[

@@ -3,7 +3,7 @@
 use crate::Stage;
 use crate::histogram::{Histogram, Summary};
 use crate::snapshot::{Aggregate, Target};
-use crate::tally::{CallErrors, Heartbeats, Reconnects, Refreshes, Traffic};
+use crate::tally::{CallErrors, Heartbeats, Notifications, Reconnects, Refreshes, Traffic};
 use crate::uptime::{error_rate_pct, uptime_pct};
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,9 @@ pub struct Report {
     pub reconnect: ReconnectReport,
     /// Token refreshes.
     pub refresh: Refreshes,
+    /// Notifications.
+    #[serde(default)]
+    pub notifications: Notifications,
     /// Calls that failed, by method.
     pub calls: BTreeMap<String, CallErrors>,
     /// Bytes.
@@ -255,6 +258,7 @@ impl Report {
                 ..ReconnectReport::default()
             },
             refresh: counters.refreshes,
+            notifications: counters.notifications,
             calls: counters.calls,
             bytes: counters.bytes,
             frames: counters.frames,

@@ -127,6 +127,16 @@ pub struct Refreshes {
     pub refused: u64,
 }
 
+/// Notifications that clients were sent (ClawChat).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notifications {
+    /// Told for the first time.
+    pub new: u64,
+    /// Copies of one that the client had seen.
+    pub duplicates: u64,
+}
+
 /// Uptime's two sums, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -173,6 +183,8 @@ pub struct Counters {
     pub reconnect: Reconnects,
     /// Token refreshes.
     pub refreshes: Refreshes,
+    /// Notifications.
+    pub notifications: Notifications,
     /// Calls that failed, by method.
     pub calls: BTreeMap<String, CallErrors>,
     /// Bytes of WebSocket and HTTP, without TLS and TCP.
@@ -211,6 +223,8 @@ impl Counters {
             (&mut self.reconnect.succeeded, other.reconnect.succeeded),
             (&mut self.refreshes.done, other.refreshes.done),
             (&mut self.refreshes.refused, other.refreshes.refused),
+            (&mut self.notifications.new, other.notifications.new),
+            (&mut self.notifications.duplicates, other.notifications.duplicates),
             (&mut self.bytes.sent, other.bytes.sent),
             (&mut self.bytes.received, other.bytes.received),
             (&mut self.frames.sent, other.frames.sent),

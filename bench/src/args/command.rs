@@ -28,6 +28,8 @@ pub enum DialectArg {
     Openclaw,
     /// The CLW auth protocol.
     Clw,
+    /// ClawChat protocol v2.
+    Clawchat,
 }
 
 impl From<DialectArg> for Dialect {
@@ -35,6 +37,7 @@ impl From<DialectArg> for Dialect {
         match arg {
             DialectArg::Openclaw => Self::Openclaw,
             DialectArg::Clw => Self::Clw,
+            DialectArg::Clawchat => Self::Clawchat,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::call::CallArg;
 use super::command::DialectArg;
-use crate::plan::{BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Role, Telemetry};
+use crate::plan::{
+    BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Plugin, Reading, Role, Telemetry,
+};
 use clap::{ArgAction, Args, ValueEnum};
 use clw_core::impair::Spec;
 use clw_core::pacing::{Arrivals, Shard};
@@ -20,7 +22,7 @@ use thiserror::Error;
 pub struct TargetArgs {
     /// ws://HOST:PORT/PATH or wss://…, port and path may be left out; without it an embedded gateway is started and loaded.
     ///
-    /// The port defaults to the dialect's: 18789 (openclaw), 4433 (clw).
+    /// The port defaults to the dialect's: 18789 (openclaw), 4433 (clw), 39002 (clawchat).
     #[arg(value_name = "URL")]
     pub url: Option<String>,
     /// What the sessions speak [default: openclaw].
@@ -82,16 +84,17 @@ pub struct SessionArgs {
     /// Time that each session stays after it is ready [default: 0; with -c and -d: to the end].
     #[arg(long, value_name = "T", value_parser = parse_duration)]
     pub hold: Option<Duration>,
-    /// Period of the client's heartbeat, or off: a WebSocket ping (openclaw), AUTH_PING (clw) [default: 25s openclaw, 2s clw].
+    /// Period of the client's heartbeat, or off: a WebSocket ping (openclaw), AUTH_PING (clw), as --plugin says (clawchat)
+    /// [default: 25s openclaw, 2s clw, 20s clawchat].
     #[arg(long, value_name = "T|off")]
     pub heartbeat: Option<OptionalPeriod>,
-    /// The wait for a heartbeat's answer [default: 10s openclaw, 3s clw].
+    /// The wait for a heartbeat's answer [default: 10s, clw 3s].
     #[arg(long, value_name = "T", value_parser = parse_duration)]
     pub heartbeat_timeout: Option<Duration>,
-    /// The wait for connect and authentication together [default: 15s openclaw, 5s clw].
+    /// The wait for connect and authentication together [default: 15s openclaw, 5s clw, 10s clawchat].
     #[arg(long, value_name = "T", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
-    /// A request that every session makes: once, or every PERIOD; repeatable (openclaw).
+    /// A request that every session makes: once, or every PERIOD; repeatable (openclaw, clawchat).
     ///
     /// PARAMS is a JSON object: --call health=5s --call 'status=1m:{"deep":true}'. Each method has its own latency in the
     /// result.
@@ -100,7 +103,14 @@ pub struct SessionArgs {
     /// Version of the CLW wire to speak [default: 2.2].
     #[arg(long, value_enum, value_name = "V")]
     pub wire: Option<ClwWire>,
-    /// Let tokens expire instead of refreshing them 30 s before (clw).
+    /// Which ClawChat client the sessions are like: openclaw pings in JSON and gives up with 4000, hermes with WebSocket pings and
+    /// 1011 [default: openclaw].
+    #[arg(long, value_enum, value_name = "P")]
+    pub plugin: Option<Plugin>,
+    /// How a ClawChat client reads a hello-fail: seed (by parts of the text) or current (exactly) [default: seed].
+    #[arg(long, value_enum, value_name = "R")]
+    pub reading: Option<Reading>,
+    /// Let tokens expire instead of renewing them (clw, clawchat).
     #[arg(long)]
     pub no_refresh: bool,
     /// How long sessions get to log out at the end of the run, or after Ctrl-C [default: 5s].
@@ -109,7 +119,7 @@ pub struct SessionArgs {
     /// The User-Agent of the upgrade (and openclaw's userAgent) [default: clw-bench/VERSION].
     #[arg(long, value_name = "S")]
     pub user_agent: Option<String>,
-    /// What every client does wrong, to see what a gateway makes of it (openclaw).
+    /// What every client does wrong, to see what a gateway makes of it.
     #[arg(long, value_enum, value_name = "F")]
     pub flaw: Option<Flaw>,
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// What a session shows to be let in, and as whom. Whatever is not given here comes from the flags or the scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential {
-    /// Shared token (openclaw), session token (clw).
+    /// Shared token (openclaw), session token (clw), access token (clawchat).
     pub token: Option<Secret>,
     /// The rarer parts; most identities have none and pay one word for them.
     more: Option<Box<More>>,
@@ -16,6 +16,7 @@ pub struct Credential {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct More {
+    pub(super) refresh_token: Option<Secret>,
     pub(super) password: Option<Secret>,
     pub(super) device_token: Option<Secret>,
     pub(super) bootstrap_token: Option<Secret>,
@@ -92,6 +93,11 @@ impl Credential {
             && self.password().is_none()
             && self.device_token().is_none()
             && self.bootstrap_token().is_none()
+    }
+
+    /// What renews the access token (clawchat).
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.more()?.refresh_token.as_ref()
     }
 
     /// Shared password (openclaw).

@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// The fields of a line. All are optional, but one at least is needed.
-pub const FIELDS: [&str; 10] = [
+pub const FIELDS: [&str; 11] = [
     "token",
+    "refresh_token",
     "password",
     "device_token",
     "bootstrap_token",
@@ -91,6 +92,7 @@ impl Credential {
         let secret = || text().map(Secret::new);
         match field {
             "token" => self.token = Some(secret()?),
+            "refresh_token" => self.more_mut().refresh_token = Some(secret()?),
             "password" => self.more_mut().password = Some(secret()?),
             "device_token" => self.more_mut().device_token = Some(secret()?),
             "bootstrap_token" => self.more_mut().bootstrap_token = Some(secret()?),
@@ -131,6 +133,7 @@ impl Credential {
         };
         let clear = |secret: &Secret| Value::from(secret.expose());
         put("token", self.token.as_ref().map(clear));
+        put("refresh_token", self.refresh_token().map(clear));
         put("password", self.password().map(clear));
         put("device_token", self.device_token().map(clear));
         put("bootstrap_token", self.bootstrap_token().map(clear));

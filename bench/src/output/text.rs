@@ -202,7 +202,8 @@ fn latencies(out: &mut String, r: &Report, paint: Paint) -> Written {
 fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
     let h = r.heartbeat.counts;
     let c = r.reconnect.counts;
-    if h.sent + c.attempts + r.refresh.done + r.refresh.refused + r.broadcasts_lost == 0 && r.calls.is_empty()
+    if h.sent + c.attempts + r.refresh.done + r.refresh.refused + r.notifications.new + r.broadcasts_lost == 0
+        && r.calls.is_empty()
     {
         return Ok(());
     }
@@ -230,6 +231,14 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             out,
             "  refreshes    {} done, {} refused",
             r.refresh.done, r.refresh.refused
+        )?;
+    }
+    if r.notifications.new > 0 {
+        writeln!(
+            out,
+            "  signals      {} told once, {} copies left out",
+            show_count(r.notifications.new),
+            show_count(r.notifications.duplicates)
         )?;
     }
     if r.broadcasts_lost > 0 {

@@ -63,6 +63,28 @@ pub enum ClwWire {
     V2_2,
 }
 
+/// Which ClawChat client a session is like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plugin {
+    /// The OpenClaw plugin: JSON pings, 4000.
+    #[default]
+    Openclaw,
+    /// The Hermes plugin: WebSocket pings, 1011.
+    Hermes,
+}
+
+/// How a ClawChat client reads a `hello-fail`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// By parts of the text; an unknown reason refreshes a token near its end.
+    #[default]
+    Seed,
+    /// By the exact text; an unknown reason never refreshes.
+    Current,
+}
+
 /// A client's mistake, made on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -141,7 +163,11 @@ pub struct Mix {
     pub client_version: String,
     /// CLW: version of the wire.
     pub wire: ClwWire,
-    /// CLW: whether the token is refreshed before it expires.
+    /// ClawChat: which client it is like.
+    pub plugin: Plugin,
+    /// ClawChat: how it reads a refusal.
+    pub reading: Reading,
+    /// CLW and ClawChat: whether tokens are renewed.
     pub refresh: bool,
     /// The HTTP header, and OpenClaw's `userAgent`.
     pub user_agent: String,

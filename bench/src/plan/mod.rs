@@ -21,7 +21,9 @@ pub use address::{check_address, is_local_or_private};
 pub use bind::{BindError, BindRange};
 pub use environment::Environment;
 pub use error::{PlanError, UsageError};
-pub use mix::{Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Role, RoleSettings, SessionSettings};
+pub use mix::{
+    Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Plugin, Reading, Role, RoleSettings, SessionSettings,
+};
 pub use output::{Destination, Outputs, Telemetry};
 pub use resolve::args_to_plan;
 pub use show::{describe, headline};

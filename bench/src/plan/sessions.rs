@@ -77,7 +77,6 @@ fn one(
         (Some(written), None) => *written.get_ref(),
         (None, None) => common.dialect,
     };
-    let clw = dialect == Dialect::Clw;
     let target = match &table.url {
         Some(url) if args.target.url.is_none() => {
             TargetPlan::At(Target::parse(url.get_ref(), dialect).map_err(UsageError::from)?)
@@ -91,18 +90,23 @@ fn one(
         },
     };
     let wire = args.session.wire.or(table.wire).unwrap_or(ClwWire::V2_2);
-    let client_version = match (clw, wire) {
-        (false, _) => "1.0.0",
-        (true, ClwWire::V2_1) => "2.1.4",
-        (true, ClwWire::V2_2) => "2.2.0",
+    let client_version = match (dialect, wire) {
+        (Dialect::Clw, ClwWire::V2_1) => "2.1.4",
+        (Dialect::Clw, ClwWire::V2_2) => "2.2.0",
+        _ => "1.0.0",
     };
-    let seconds = |openclaw, of_clw| Duration::from_secs(if clw { of_clw } else { openclaw });
+    // Heartbeat, the wait for its answer, the wait for connect and authentication: the real clients' values.
+    let (heartbeat_s, heartbeat_timeout_s, timeout_s) = match dialect {
+        Dialect::Clw => (2, 3, 5),
+        Dialect::Clawchat => (20, 10, 10),
+        _ => (25, 10, 15),
+    };
     let heartbeat = args
         .session
         .heartbeat
         .map(|h| h.0)
         .or(table.heartbeat.map(|HeartbeatValue(h)| h))
-        .unwrap_or(Some(seconds(25, 2)))
+        .unwrap_or(Some(Duration::from_secs(heartbeat_s)))
         // A period of 0 is how other tools write "off".
         .filter(|period| !period.is_zero());
     let mix = Mix {
@@ -111,14 +115,16 @@ fn one(
         target,
         dialect,
         role: args.identity.role.or(table.role).unwrap_or(Role::Operator),
-        as_operator: for_role(Role::Operator, clw, args, table),
-        as_node: for_role(Role::Node, clw, args, table),
+        as_operator: for_role(Role::Operator, dialect, args, table),
+        as_node: for_role(Role::Node, dialect, args, table),
         client_version: or_default(
             args.identity.client_version.as_ref(),
             table.client_version.as_ref(),
             client_version,
         ),
         wire,
+        plugin: args.session.plugin.or(table.plugin).unwrap_or_default(),
+        reading: args.session.reading.or(table.reading).unwrap_or_default(),
         refresh: !args.session.no_refresh && table.refresh.unwrap_or(true),
         user_agent: or_default(
             args.session.user_agent.as_ref(),
@@ -134,13 +140,13 @@ fn one(
             .session
             .timeout
             .or(table.timeout.map(|d| d.0))
-            .unwrap_or(seconds(15, 5)),
+            .unwrap_or(Duration::from_secs(timeout_s)),
         heartbeat,
         heartbeat_timeout: args
             .session
             .heartbeat_timeout
             .or(table.heartbeat_timeout.map(|d| d.0))
-            .unwrap_or(seconds(10, 3)),
+            .unwrap_or(Duration::from_secs(heartbeat_timeout_s)),
         calls: calls(args, table, labels)?,
         credentials: credentials.unwrap_or(common.credentials).clone(),
     };
@@ -152,17 +158,17 @@ fn or_default(typed: Option<&String>, written: Option<&String>, default: &str) -
     typed.or(written).map_or(default, String::as_str).to_owned()
 }
 
-fn for_role(role: Role, clw: bool, args: &Args, table: &SessionTable) -> RoleSettings {
-    let (client_id, client_mode, scopes, identity) = match (clw, role) {
-        (true, _) => ("clw-bench", "", &[][..], IdentityKind::None),
-        (false, Role::Operator) => (
+fn for_role(role: Role, dialect: Dialect, args: &Args, table: &SessionTable) -> RoleSettings {
+    let (client_id, client_mode, scopes, identity) = match (dialect, role) {
+        (Dialect::Clw | Dialect::Clawchat, _) => ("clw-bench", "", &[][..], IdentityKind::None),
+        (_, Role::Operator) => (
             "gateway-client",
             "backend",
             &["operator.read"][..],
             IdentityKind::None,
         ),
         // A node without a device is always refused.
-        (false, Role::Node) => ("node-host", "node", &[][..], IdentityKind::Ed25519),
+        (_, Role::Node) => ("node-host", "node", &[][..], IdentityKind::Ed25519),
     };
     let typed_scopes = args.identity.scopes.as_ref().map(|list| {
         list.split(',')
@@ -282,6 +288,9 @@ fn check(mix: &Mix) -> Result<(), UsageError> {
     Ok(())
 }
 
+/// Which dialects have which flags, and whether these were given.
+type Row<'a> = (&'static str, &'a [Dialect], &'a [(&'static str, bool)]);
+
 /// Flags of a dialect that no session speaks.
 fn check_dialects(args: &Args, mixes: &[Mix]) -> Result<(), UsageError> {
     let openclaw = [
@@ -291,20 +300,31 @@ fn check_dialects(args: &Args, mixes: &[Mix]) -> Result<(), UsageError> {
         ("--client-mode", args.identity.client_mode.is_some()),
         ("--password", args.identity.password.is_some()),
         ("--device-token", args.identity.device_token.is_some()),
-        ("--call", !args.session.call.is_empty()),
     ];
-    let clw = [
-        ("--wire", args.session.wire.is_some()),
-        ("--no-refresh", args.session.no_refresh),
+    let clawchat = [
+        ("--plugin", args.session.plugin.is_some()),
+        ("--reading", args.session.reading.is_some()),
     ];
-    for (dialect, flags) in [(Dialect::Openclaw, &openclaw[..]), (Dialect::Clw, &clw[..])] {
-        if mixes.iter().all(|m| m.dialect != dialect)
+    let rows: [Row<'_>; 5] = [
+        ("openclaw", &[Dialect::Openclaw], &openclaw),
+        (
+            "openclaw or clawchat",
+            &[Dialect::Openclaw, Dialect::Clawchat],
+            &[("--call", !args.session.call.is_empty())],
+        ),
+        ("clw", &[Dialect::Clw], &[("--wire", args.session.wire.is_some())]),
+        (
+            "clw or clawchat",
+            &[Dialect::Clw, Dialect::Clawchat],
+            &[("--no-refresh", args.session.no_refresh)],
+        ),
+        ("clawchat", &[Dialect::Clawchat], &clawchat),
+    ];
+    for (of, dialects, flags) in rows {
+        if mixes.iter().all(|m| !dialects.contains(&m.dialect))
             && let Some((flag, _)) = flags.iter().find(|(_, given)| *given)
         {
-            return Err(UsageError::OtherDialect {
-                flag,
-                of: dialect.name(),
-            });
+            return Err(UsageError::OtherDialect { flag, of });
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What is loaded.
 
-use clw_core::Dialect;
 use clw_core::secret::sha256_hex8;
+use clw_core::{Dialect, clawchat, clw, openclaw};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -52,8 +52,8 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Reads a URL. Without a port the dialect's is used: 18789 (openclaw), 4433 (clw), whatever the scheme. Without a
-    /// path the dialect's: `/` (openclaw), `/clw/auth` (clw).
+    /// Reads a URL. Without a port the dialect's is used: 18789 (openclaw), 4433 (clw), 39002 (clawchat), whatever the scheme. Without a
+    /// path the dialect's: `/` (openclaw), `/clw/auth` (clw), `/ws` (clawchat).
     pub fn parse(text: &str, dialect: Dialect) -> Result<Self, TargetError> {
         let url = Url::parse(text).map_err(|e| TargetError::Syntax(e.to_string()))?;
         let other = match url.scheme() {
@@ -149,11 +149,19 @@ fn without_secret(parameter: &str) -> String {
 }
 
 fn default_port(dialect: Dialect) -> u16 {
-    if dialect == Dialect::Clw { 4433 } else { 18789 }
+    match dialect {
+        Dialect::Clw => clw::DEFAULT_PORT,
+        Dialect::Clawchat => clawchat::DEFAULT_PORT,
+        _ => openclaw::DEFAULT_PORT,
+    }
 }
 
 fn default_path(dialect: Dialect) -> &'static str {
-    if dialect == Dialect::Clw { "/clw/auth" } else { "/" }
+    match dialect {
+        Dialect::Clw => clw::PATH,
+        Dialect::Clawchat => clawchat::PATH,
+        _ => "/",
+    }
 }
 
 impl fmt::Debug for Target {

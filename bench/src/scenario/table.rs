@@ -1,7 +1,7 @@
 //! The tables of a scenario, as written.
 
 use super::value::{DurationValue, HeartbeatValue};
-use crate::plan::{ClwWire, IdentityKind, Role};
+use crate::plan::{ClwWire, IdentityKind, Plugin, Reading, Role};
 use clw_core::Dialect;
 use clw_core::impair::Spec;
 use clw_core::pacing::{Arrivals, Load, Stage, Target};
@@ -107,6 +107,10 @@ pub struct SessionTable {
     pub user_agent: Option<String>,
     /// As `--wire`.
     pub wire: Option<ClwWire>,
+    /// As `--plugin`.
+    pub plugin: Option<Plugin>,
+    /// As `--reading`.
+    pub reading: Option<Reading>,
     /// `false` as `--no-refresh`.
     pub refresh: Option<bool>,
     /// As `--hold`.
@@ -305,12 +309,15 @@ impl SessionTable {
             return Err((weight.span(), "accepted is a number above 0".to_owned()));
         }
         if let Some(dialect) = &self.dialect
-            && !matches!(dialect.get_ref(), Dialect::Openclaw | Dialect::Clw)
+            && !matches!(
+                dialect.get_ref(),
+                Dialect::Openclaw | Dialect::Clw | Dialect::Clawchat
+            )
         {
             return Err((
                 dialect.span(),
                 format!(
-                    "{} is none that sessions can speak: accepted are openclaw, clw",
+                    "{} is none that sessions can speak: accepted are openclaw, clw, clawchat",
                     dialect.get_ref()
                 ),
             ));

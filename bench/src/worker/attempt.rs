@@ -1,7 +1,8 @@
 //! What a session's plan wants of one connection: count what happens, hold, call, log out.
 
-use super::Worker;
+use super::account::Account;
 use super::session::SessionState;
+use super::{Worker, renewal};
 use clw_core::session::{ClientConnection, ClientEvent};
 use clw_core::tally::Metric;
 use clw_core::time::{Instant, earliest};
@@ -152,6 +153,19 @@ impl<'a> Attempt<'a> {
                 ClientEvent::Unanswered { call } => tally.rpc_unanswered(call),
                 ClientEvent::Refreshed => tally.counters.refreshes.done += 1,
                 ClientEvent::RefreshRefused => tally.counters.refreshes.refused += 1,
+                ClientEvent::RefreshDue => {
+                    if let Some(account) = self.session.account.as_ref().and_then(Account::clawchat) {
+                        renewal::begin(worker, self.session.mix, self.session.number, account.clone());
+                    }
+                }
+                ClientEvent::Notified { is_new } => {
+                    let counts = &mut tally.counters.notifications;
+                    *(if is_new {
+                        &mut counts.new
+                    } else {
+                        &mut counts.duplicates
+                    }) += 1;
+                }
                 ClientEvent::ServerVersion(version) => worker.saw_server_version(version),
                 ClientEvent::DeviceToken { token, .. } => self.session.device_token = Some(token),
                 ClientEvent::BroadcastsLost(count) => tally.counters.broadcasts_lost += count,

@@ -1,27 +1,33 @@
 //! The one place where a worker reads the time.
 
 use clw_core::time::Instant;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A run's clock: core instants count from its origin. It follows tokio's clock, so tests can pause it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: tokio::time::Instant,
+    epoch_ms: u64,
 }
 
 impl Clock {
     /// A clock whose origin is now.
     pub fn start() -> Self {
-        Self {
-            origin: tokio::time::Instant::now(),
-        }
+        Self::starting_in(Duration::ZERO)
     }
 
     /// A clock whose origin is `ahead` from now: all workers of a run begin together.
     pub fn starting_in(ahead: Duration) -> Self {
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead;
         Self {
             origin: tokio::time::Instant::now() + ahead,
+            epoch_ms: u64::try_from(epoch.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// Milliseconds from 1970 to the origin.
+    pub fn epoch_ms(self) -> u64 {
+        self.epoch_ms
     }
 
     /// The present instant.

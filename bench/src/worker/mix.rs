@@ -1,11 +1,13 @@
 //! From the plan's kinds of sessions to the machines that speak for them.
 
+use super::account::Account;
 use super::link::Target;
-use crate::plan::{ClwWire, Flaw, Mix, Plan, Role, SessionSettings};
+use super::session::SessionState;
+use crate::plan::{ClwWire, Flaw, Mix, Plan, Plugin, Reading, Role, SessionSettings};
 use clw_core::openclaw::{self, ClientInfo, Credentials};
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConfig, ClientDialect};
-use clw_core::{Dialect, clw};
+use clw_core::{Dialect, clawchat, clw};
 use std::sync::Arc;
 
 /// Largest message that a client takes, bytes; the real gateway's hello-ok is 15 kB.
@@ -20,8 +22,9 @@ pub struct Kind {
     operator: Arc<openclaw::ClientConfig>,
     node: Arc<openclaw::ClientConfig>,
     clw: Arc<clw::ClientConfig>,
-    /// The secret that CLW tokens are derived from, where all sessions have the same.
-    clw_secret: Option<Arc<Secret>>,
+    clawchat: Arc<clawchat::ClientConfig>,
+    /// The secret that CLW's and ClawChat's tokens are derived from, where all sessions have the same.
+    common_secret: Option<Arc<Secret>>,
     /// Credentials of sessions without a device, where all have the same.
     common: Option<Arc<Credentials>>,
 }
@@ -53,7 +56,8 @@ impl Kind {
                 answer_pings: flaw != Some(Flaw::NoPong),
             }),
             clw: Arc::new(clw_config(mix, flaw)),
-            clw_secret: (mix.credentials.len() <= 1)
+            clawchat: Arc::new(clawchat_config(mix, flaw)),
+            common_secret: (mix.credentials.len() <= 1)
                 .then(|| mix.credentials.get(0).token.clone())
                 .flatten()
                 .map(Arc::new),
@@ -64,31 +68,36 @@ impl Kind {
         }
     }
 
-    /// What a CLW session keeps over its connections: its name, unique in the run, and its tokens, derived from the
-    /// shared secret so that none is presented twice. `None` for the other dialects.
-    pub fn account(&self, settings: &SessionSettings<'_>) -> Option<Arc<clw::Account>> {
-        if settings.mix.dialect != Dialect::Clw {
-            return None;
-        }
-        let name: Arc<str> = format!("{}-{}", settings.client_id, settings.number).into();
-        let secret = match (&self.clw_secret, &settings.credential.token) {
+    /// The token of a session, or the secret that it makes its tokens from.
+    pub fn secret(&self, settings: &SessionSettings<'_>) -> Arc<Secret> {
+        match (&self.common_secret, &settings.credential.token) {
             (Some(secret), _) => secret.clone(),
             (None, token) => Arc::new(token.clone().unwrap_or_else(|| Secret::new(""))),
-        };
-        Some(Arc::new(clw::Account::derived(name, secret)))
+        }
     }
 
     /// The machine of the session that `settings` describe.
-    pub fn dialect(
+    pub(super) fn dialect(
         &self,
         settings: &SessionSettings<'_>,
-        account: Option<&Arc<clw::Account>>,
-        device_token: Option<&Secret>,
+        state: &SessionState,
+        seed: u64,
         flaw: Option<Flaw>,
     ) -> Box<dyn ClientDialect> {
-        if let Some(account) = account {
-            return Box::new(clw::Client::new(self.clw.clone(), account.clone()));
+        match &state.account {
+            Some(Account::Clw(account)) => {
+                return Box::new(clw::Client::new(self.clw.clone(), account.clone()));
+            }
+            Some(Account::Clawchat(account)) => {
+                return Box::new(clawchat::Client::new(
+                    self.clawchat.clone(),
+                    account.clone(),
+                    seed,
+                ));
+            }
+            None => {}
         }
+        let device_token = state.device_token.as_ref();
         let usual = match settings.role {
             Role::Operator => &self.operator,
             Role::Node => &self.node,
@@ -140,6 +149,34 @@ fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
         },
         client_version: mix.client_version.clone(),
         ..defaults
+    }
+}
+
+/// ClawChat's settings of a kind.
+fn clawchat_config(mix: &Mix, flaw: Option<Flaw>) -> clawchat::ClientConfig {
+    clawchat::ClientConfig {
+        beats: match mix.plugin {
+            Plugin::Openclaw => clawchat::Beats::Json,
+            Plugin::Hermes => clawchat::Beats::WebSocket,
+        },
+        ping_period: mix.heartbeat,
+        pong_timeout: mix.heartbeat_timeout,
+        reading: reading(mix.reading),
+        refresh: mix.refresh,
+        flaw: match flaw {
+            Some(Flaw::NoConnect) => Some(clawchat::Flaw::NoConnect),
+            Some(Flaw::NotJson) => Some(clawchat::Flaw::NotJson),
+            Some(Flaw::WrongFirst) => Some(clawchat::Flaw::WrongFirst),
+            Some(Flaw::BadSignature | Flaw::NoPong) | None => None,
+        },
+    }
+}
+
+/// How the clients of a kind read a refusal.
+pub fn reading(reading: Reading) -> clawchat::Reading {
+    match reading {
+        Reading::Seed => clawchat::Reading::Seed,
+        Reading::Current => clawchat::Reading::Current,
     }
 }
 

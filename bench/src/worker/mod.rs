@@ -3,12 +3,15 @@
 //! Everything a session touches is owned by this thread, so nothing on the hot path is locked or sent; once an interval the
 //! worker hands out an immutable snapshot.
 
+mod account;
 mod attempt;
 mod clock;
 mod drive;
 mod impaired;
 mod link;
 mod mix;
+mod recovery;
+mod renewal;
 mod session;
 mod slots;
 
@@ -18,7 +21,7 @@ pub use mix::Kind;
 pub use slots::run;
 
 use crate::plan::{Hold, Mix, Plan};
-use clw_core::clw;
+use account::Account;
 use clw_core::journal::SessionRecord;
 use clw_core::pacing::Schedule;
 use clw_core::reconnect::Policy;
@@ -31,6 +34,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use session::{ConnectionEnd, SessionState};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -84,7 +88,7 @@ pub struct Job {
 struct Worker {
     clock: Clock,
     plan: Plan,
-    kinds: Vec<Kind>,
+    kinds: Vec<Rc<Kind>>,
     reconnect: Policy,
     /// Connections of the interval that the next snapshot tells of.
     recent: RefCell<Vec<SessionRecord>>,
@@ -119,7 +123,7 @@ impl Worker {
         };
         Self {
             clock,
-            kinds,
+            kinds: kinds.into_iter().map(Rc::new).collect(),
             reconnect,
             recent: RefCell::default(),
             journal,
@@ -163,15 +167,20 @@ impl Worker {
         }
     }
 
-    fn account(&self, mix: usize, number: u64) -> Option<Arc<clw::Account>> {
-        self.kind(mix).account(&self.plan.session(number))
+    fn account(&self, mix: usize, number: u64) -> Option<Account> {
+        let epoch_ms = self.clock.epoch_ms();
+        // A second run against the same gateway must not begin with tokens that the first has rotated away.
+        let user = self.seed_of(number) ^ epoch_ms;
+        let made_at_s = (epoch_ms + self.clock.now().as_micros() / 1000) / 1000;
+        let settings = self.plan.session(number);
+        Account::of(self.kind(mix), &settings, user, (epoch_ms, made_at_s))
     }
 
-    fn dialect(&self, state: &SessionState) -> Box<dyn ClientDialect> {
+    fn dialect(&self, state: &SessionState, attempt: u32) -> Box<dyn ClientDialect> {
         let settings = self.plan.session(state.number);
-        let account = state.account.as_ref();
+        let seed = self.seed_of(state.number) ^ u64::from(attempt).rotate_left(48);
         self.kind(state.mix)
-            .dialect(&settings, account, state.device_token.as_ref(), self.plan.flaw)
+            .dialect(&settings, state, seed, self.plan.flaw)
     }
 
     fn next_nonce(&self) -> [u8; 16] {

@@ -1,11 +1,11 @@
 //! One session from its scheduled start to its final ending, over as many connections as its policy allows.
 
-use super::Worker;
+use super::account::Account;
 use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
+use super::{Worker, recovery};
 use clw_core::Stage;
-use clw_core::clw;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
 use clw_core::secret::Secret;
@@ -14,11 +14,10 @@ use clw_core::tally::{Metric, Tally};
 use clw_core::time::{Instant, earliest};
 use clw_core::verdict::{Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, evidence};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What lives as long as the session, across its connections.
-pub struct SessionState {
+pub(super) struct SessionState {
     /// Number in the whole plan, over all shards.
     pub number: u64,
     /// When the plan wanted it to start.
@@ -33,8 +32,10 @@ pub struct SessionState {
     pub calls: Vec<NextCall>,
     /// A token that the server issued to this session's device.
     pub device_token: Option<Secret>,
-    /// CLW: name, tokens, resumable session.
-    pub account: Option<Arc<clw::Account>>,
+    /// What it keeps over its connections, where the dialect's tokens change.
+    pub account: Option<Account>,
+    /// Renewals that were counted, and whether the log-out was.
+    renewals: (u64, bool),
     first_ready: Option<Instant>,
     meant_from: Option<Instant>,
     dropped_at: Option<Instant>,
@@ -73,6 +74,7 @@ impl SessionState {
             slot_end: None,
             calls: Vec::new(),
             device_token: None,
+            renewals: (0, false),
             first_ready: None,
             meant_from: None,
             dropped_at: None,
@@ -136,14 +138,10 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
             tally.counters.sessions.started -= 1;
             return Outcome::NotRun;
         };
+        let retry_after = recovery::next(worker, &state, &end, &mut backoff).await;
+        let tokens = tokens_of(&state);
+        count_renewals(worker, &mut state, tokens);
         let now = worker.clock.now();
-        let retry_after = if worker.is_stopping() || state.planned_end.is_some_and(|at| now >= at) {
-            None
-        } else {
-            // OpenClaw's flags and files give a session one credential: once refused it is dead, and there is no other.
-            let fresh = state.account.as_ref().is_some_and(|account| account.has_token());
-            backoff.after(end.judgement.verdict, end.ready_for, fresh)
-        };
         // A session that is turned away is meant to be up from then on.
         state.meant_from.get_or_insert(now);
         worker.tell(&state, attempt, &end, retry_after);
@@ -153,7 +151,9 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         };
         {
             let mut tally = worker.tally.borrow_mut();
-            tally.counters.drops[end.judgement.verdict.index()] += 1;
+            if end.judgement.verdict.is_error() {
+                tally.counters.drops[end.judgement.verdict.index()] += 1;
+            }
             tally.counters.reconnect.attempts += 1;
             tally.gauges.reconnecting += 1;
         }
@@ -170,6 +170,23 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
         }
         attempt += 1;
     }
+}
+
+/// How often a ClawChat session's tokens were renewed, and whether they are gone.
+fn tokens_of(state: &SessionState) -> Option<(u64, bool)> {
+    let account = state.account.as_ref()?.clawchat()?;
+    Some((account.number(), account.is_logged_out()))
+}
+
+/// Counts what has become of the tokens since the last connection began.
+fn count_renewals(worker: &Worker, state: &mut SessionState, now: Option<(u64, bool)>) {
+    let Some((number, is_logged_out)) = now else {
+        return;
+    };
+    let mut tally = worker.tally.borrow_mut();
+    tally.counters.refreshes.done += number - state.renewals.0;
+    tally.counters.refreshes.refused += u64::from(is_logged_out && !state.renewals.1);
+    state.renewals = (number, is_logged_out);
 }
 
 /// How one connection ended.
@@ -195,7 +212,7 @@ pub struct ConnectionEnd {
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
     let began = worker.clock.now();
-    let dialect = worker.dialect(state);
+    let dialect = worker.dialect(state, attempt);
     let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.kind(state.mix).target.address(state.number);

@@ -64,6 +64,11 @@ impl Account {
         }
     }
 
+    /// Milliseconds from 1970 to the origin of the instants.
+    pub(super) fn epoch_ms(&self) -> u64 {
+        self.epoch_ms
+    }
+
     /// The token to present and its number; `None` once logged out.
     pub fn access(&self) -> Option<(Secret, u64)> {
         let inner = self.inner();

@@ -88,7 +88,7 @@ impl Client {
     }
 
     fn epoch_ms(&self, now: Instant) -> u64 {
-        self.config.epoch_ms.saturating_add(now.as_micros() / 1000)
+        self.account.epoch_ms().saturating_add(now.as_micros() / 1000)
     }
 
     fn new_trace(&mut self) -> (u32, String) {

@@ -36,8 +36,6 @@ pub enum Flaw {
 /// What is the same for all sessions of a kind (defaults: protocol page, Heartbeat, and the seed's generation).
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// Milliseconds from 1970 to the origin of the instants.
-    pub epoch_ms: u64,
     /// How it keeps the connection alive.
     pub beats: Beats,
     /// Period of that; `None`: it only answers.
@@ -55,7 +53,6 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
-            epoch_ms: 0,
             beats: Beats::default(),
             ping_period: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(10),

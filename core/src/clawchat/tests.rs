@@ -54,10 +54,6 @@ impl Pair {
         let mut server = Server::new(backend.clone(), SessionId(session));
         prepare(&mut server);
         let admit = move |_: Instant, _: &UpgradeRequest| Admission::Accept(server);
-        let config = ClientConfig {
-            epoch_ms: EPOCH_S * 1000,
-            ..config.clone()
-        };
         let connection = session::ClientConfig {
             host: "localhost".to_owned(),
             target: PATH.to_owned(),
@@ -67,7 +63,7 @@ impl Pair {
             handshake_timeout: None,
             answer_pings: true,
         };
-        let dialect = Client::new(Arc::new(config), account.clone(), session);
+        let dialect = Client::new(Arc::new(config.clone()), account.clone(), session);
         let mut pair = Self {
             now,
             client: ClientConnection::new(Arc::new(connection), Box::new(dialect), now),

@@ -63,7 +63,11 @@ pub fn fault_for(verdict: Verdict, dialect: Dialect) -> Option<Setup> {
         Verdict::AuthFailed => (Vec::new(), WrongToken),
         Verdict::AuthUnavailable if clawchat => (rule(Kind::AuthDown), Plain),
         Verdict::ProtocolError => (at_ready(Action::Malformed), Plain),
-        Verdict::HandshakeTimeout => (rule(Kind::HandshakeTimeout(Duration::from_millis(500))), Plain),
+        // ClawChat's ends without a word: only that it took a while tells it from a FIN for other reasons.
+        Verdict::HandshakeTimeout => {
+            let millis = if clawchat { 1200 } else { 500 };
+            (rule(Kind::HandshakeTimeout(Duration::from_millis(millis))), Plain)
+        }
         Verdict::ClosedBeforeConnect => {
             let cut = FaultSpec {
                 moment: Moment::Auth,

@@ -28,6 +28,8 @@ pub fn within_bounds(snapshot: &Snapshot) -> bool {
         c.reconnect.succeeded,
         c.refreshes.done,
         c.refreshes.refused,
+        c.notifications.new,
+        c.notifications.duplicates,
         c.frames.sent,
         c.frames.received,
         c.broadcasts_lost,
