@@ -4,10 +4,10 @@ use crate::args::{CompareArgs, ExplainArgs, MergeArgs};
 use crate::exit::Exit;
 use crate::output::file;
 use crate::output::text;
-use crate::{compare as comparison, explain as dictionary, merge as joining, run};
+use crate::{compare as comparison, dictionary as page, explain as dictionary, merge as joining, run};
 use clw_core::text::Paint;
 use clw_core::threshold::Threshold;
-use clw_core::verdict::{Verdict, entry};
+use clw_core::verdict::{CloseCodeEntry, Side, Verdict, close_codes_of, entry, error_code, reset_entry};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,6 +20,10 @@ fn failed(error: impl std::fmt::Display) -> (Exit, String) {
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Ended {
+    if args.markdown {
+        file::print(&page::markdown()).map_err(failed)?;
+        return Ok(Exit::Done);
+    }
     let Some(topic) = &args.topic else {
         let mut list = String::new();
         for verdict in Verdict::ALL {
@@ -40,11 +44,11 @@ pub(crate) fn explain(args: &ExplainArgs) -> Ended {
     Ok(Exit::Done)
 }
 
-/// A verdict's entry field by field; any other topic as its text.
+/// An entry field by field.
 fn as_json(topic: &str, text: &str) -> Value {
     let verdict = Verdict::from_name(topic).or_else(|| Verdict::from_name(&format!("clw-{topic}")));
     let Some(entry) = verdict.map(entry) else {
-        return json!({ "topic": topic, "text": text });
+        return other_as_json(topic, text);
     };
     json!({
         "verdict": entry.verdict.name(),
@@ -62,6 +66,46 @@ fn as_json(topic: &str, text: &str) -> Value {
         "fixes": entry.fixes,
         "related": entry.related,
     })
+}
+
+/// A close code, an error code or a class of RST.
+fn other_as_json(topic: &str, text: &str) -> Value {
+    let name = |verdict: Option<Verdict>| verdict.map(Verdict::name);
+    if let Some(known) = error_code(topic) {
+        return json!({
+            "error_code": known.code,
+            "dialect": known.dialect,
+            "meaning": known.meaning,
+            "fix": known.fix,
+            "verdict": name(known.verdict()),
+        });
+    }
+    if let Some(class) = dictionary::reset_class(&topic.to_ascii_lowercase()) {
+        let known = reset_entry(class);
+        return json!({
+            "reset_class": class.name(),
+            "meaning": known.meaning,
+            "test": known.test,
+            "fix": known.fix,
+        });
+    }
+    let meanings: Vec<_> = topic
+        .parse()
+        .map(|code| close_codes_of(code).collect())
+        .unwrap_or_else(|_| Vec::new())
+        .into_iter()
+        .map(|known: &CloseCodeEntry| {
+            json!({
+                "dialect": known.dialect,
+                "by": known.by.map(Side::name),
+                "stage": known.stage.name(),
+                "reason": known.reason,
+                "meaning": known.meaning,
+                "verdict": name(known.verdict),
+            })
+        })
+        .collect();
+    json!({ "close_code": topic, "meanings": meanings, "text": text })
 }
 
 /// A verdict's cause and fix, a line each.

@@ -64,7 +64,7 @@ pub fn render(topic: &str, width: usize) -> Result<String, UnknownTopic> {
 }
 
 /// `injected`, `rst injected` or `rst-injected`.
-fn reset_class(lower: &str) -> Option<ResetClass> {
+pub(crate) fn reset_class(lower: &str) -> Option<ResetClass> {
     let name = lower
         .strip_prefix("rst")
         .map_or(lower, |rest| rest.trim_start_matches(['-', ' ', ':']));

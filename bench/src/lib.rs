@@ -7,6 +7,7 @@ pub mod args;
 mod commands;
 pub mod compare;
 pub mod credentials;
+mod dictionary;
 pub mod exit;
 pub mod explain;
 pub mod limits;

@@ -48,6 +48,9 @@ pub struct ExplainArgs {
     /// A verdict such as clw-heartbeat-miss, a close code such as 1008, or an error name of a gateway. Without one: the list.
     #[arg(value_name = "TOPIC")]
     pub topic: Option<String>,
+    /// Print the whole dictionary as a page of Markdown.
+    #[arg(long, conflicts_with_all = ["topic", "json"], help_heading = "Output")]
+    pub markdown: bool,
     /// Write the entry as JSON to F (`-`: standard output).
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub json: Option<String>,
