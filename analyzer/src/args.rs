@@ -116,7 +116,7 @@ pub struct Args {
     /// More sessions, with all of their evidence.
     #[arg(short, long, help_heading = "General")]
     pub verbose: bool,
-    /// Print completions or the man page.
+    /// Print completions, the man page, or a Wireshark dissector for CLW.
     #[arg(long, value_name = "WHAT", help_heading = "General")]
     pub generate: Option<Generate>,
     /// Print help (-h: short).
@@ -187,6 +187,8 @@ pub enum Generate {
     CompletionsZsh,
     /// The man page.
     Man,
+    /// A Wireshark dissector for CLW, in Lua.
+    WiresharkLua,
 }
 
 fn verdict(text: &str) -> Result<Verdict, String> {
@@ -222,6 +224,7 @@ pub fn generate(what: Generate, out: &mut dyn io::Write) -> io::Result<()> {
     let mut command = Args::command();
     let shell = match what {
         Generate::Man => return clap_mangen::Man::new(command).render(out),
+        Generate::WiresharkLua => return out.write_all(include_bytes!("../wireshark/clw.lua")),
         Generate::CompletionsBash => Shell::Bash,
         Generate::CompletionsElvish => Shell::Elvish,
         Generate::CompletionsFish => Shell::Fish,

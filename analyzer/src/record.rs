@@ -64,8 +64,10 @@ pub struct Record {
     pub identity: Identity,
     /// From one stage to the next, milliseconds.
     pub stages_ms: StagesMs,
-    /// WebSocket frames by opcode.
+    /// WebSocket frames.
     pub frames: Sides<u64>,
+    /// The same by opcode.
+    pub opcodes: Sides<Opcodes>,
     /// Requests of the client without an answer at the end.
     pub pending_requests: u32,
     /// The dictionary's name; `null` for HTTP that is no session.
@@ -74,6 +76,42 @@ pub struct Record {
     pub confidence: f64,
     /// What speaks for it, one checkable fact a line.
     pub evidence: Vec<String>,
+}
+
+/// WebSocket frames by opcode (RFC 6455, section 11.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Opcodes {
+    /// 0.
+    pub continuation: u32,
+    /// 1.
+    pub text: u32,
+    /// 2.
+    pub binary: u32,
+    /// 8.
+    pub close: u32,
+    /// 9.
+    pub ping: u32,
+    /// 10.
+    pub pong: u32,
+    /// All others, which nobody may send.
+    pub reserved: u32,
+}
+
+impl Opcodes {
+    /// From counts by number.
+    pub fn of(counts: &[u32; 16]) -> Self {
+        let [continuation, text, binary, _, _, _, _, _, close, ping, pong, ..] = *counts;
+        let known = [continuation, text, binary, close, ping, pong];
+        Self {
+            continuation,
+            text,
+            binary,
+            close,
+            ping,
+            pong,
+            reserved: counts.iter().sum::<u32>() - known.iter().sum::<u32>(),
+        }
+    }
 }
 
 /// How a connection ended.

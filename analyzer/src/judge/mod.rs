@@ -5,7 +5,7 @@ mod observe;
 mod words;
 
 use crate::engine::Live;
-use crate::record::{Http, Identity, Record, Sides, Tls, ms};
+use crate::record::{Http, Identity, Opcodes, Record, Sides, Tls, ms};
 use crate::stream::beats::{Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
@@ -120,6 +120,10 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         frames: Sides {
             client: opcodes[0].iter().map(|n| u64::from(*n)).sum(),
             server: opcodes[1].iter().map(|n| u64::from(*n)).sum(),
+        },
+        opcodes: Sides {
+            client: Opcodes::of(&opcodes[0]),
+            server: Opcodes::of(&opcodes[1]),
         },
         pending_requests: facts.pending_requests(),
         verdict: is_session.then(|| judgement.verdict.name()),
