@@ -23,6 +23,8 @@ Examples:
     clw-analyze incident.pcapng --conn 12
   Only sessions that lost their heartbeats, as a table:
     clw-analyze incident.pcapng --verdict clw-heartbeat-miss --csv -
+  A capture without secrets, to attach to a report:
+    clw-analyze scrub incident.pcapng public.pcapng
   Fail a pipeline:
     clw-analyze nightly.pcap --threshold 'error_rate<1%' --threshold clw-injected-reset==0
 
@@ -43,9 +45,16 @@ Exit codes:
     after_long_help = AFTER_LONG_HELP,
     disable_help_flag = true,
     disable_version_flag = true,
-    max_term_width = 110
+    max_term_width = 110,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
 )]
 pub struct Args {
+    /// Something else than an analysis. (A capture called scrub is ./scrub.)
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Captures: pcap or pcapng, .gz and .zst too; a folder; `-` for standard input. Several are one capture in time order.
     #[arg(
         value_name = "FILE",
@@ -125,6 +134,39 @@ pub struct Args {
     /// Print version.
     #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "General")]
     version: Option<bool>,
+}
+
+/// What clw-analyze does besides an analysis.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Write a capture without tokens, keys and message bodies, fit to be attached to a report.
+    Scrub(ScrubArgs),
+}
+
+const SCRUB_LONG_HELP: &str = "\
+What stays: addresses, sizes, times, TCP and WebSocket headers, HTTP paths and the headers of the upgrade, the structure of JSON
+with its numbers, and the words that tell what a message is and why something failed (type, event, code, reason …).
+What goes: every other text, header and payload, byte for byte; TLS secrets, comments and names in a pcapng. TLS records stay: they are
+ciphertext. Addresses, user agents, client and device ids are not touched: look whether they may be seen.
+
+Exit codes: 0 written · 1 failed, nothing written · 2 usage";
+
+/// `clw-analyze scrub`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = SCRUB_LONG_HELP)]
+pub struct ScrubArgs {
+    /// The capture: pcap or pcapng, .gz and .zst too.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// The scrubbed one; packed if it ends in .gz or .zst; `-` is standard output.
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// No summary.
+    #[arg(short, long, help_heading = "General")]
+    pub quiet: bool,
+    /// Print help.
+    #[arg(short, long, action = clap::ArgAction::Help, help_heading = "General")]
+    help: Option<bool>,
 }
 
 /// `--dialect`.

@@ -14,6 +14,7 @@ pub mod judge;
 pub mod output;
 pub mod record;
 pub mod run;
+pub mod scrub;
 pub mod segment;
 pub mod source;
 pub mod stream;
@@ -36,11 +37,29 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { run::USAGE } else { 0 });
         }
     };
+    if let Some(args::Command::Scrub(scrub)) = &parsed.command {
+        return scrubbed(scrub);
+    }
     match run::run(&parsed) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("clw-analyze: {error}");
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn scrubbed(args: &args::ScrubArgs) -> ExitCode {
+    match scrub::scrub(&args.input, &args.output) {
+        Ok(summary) => {
+            if !args.quiet {
+                eprintln!("{summary}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("clw-analyze scrub: {error}");
+            ExitCode::FAILURE
         }
     }
 }

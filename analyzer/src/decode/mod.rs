@@ -7,6 +7,7 @@
 mod datagram;
 mod fragments;
 mod ip;
+pub mod layout;
 mod link;
 mod tcp;
 

@@ -5,11 +5,11 @@ mod clawchat;
 mod clw;
 pub mod facts;
 pub mod frames;
-mod inflate;
+pub(crate) mod inflate;
 mod openclaw;
 mod said;
 pub mod session;
-mod sniff;
+pub(crate) mod sniff;
 mod upgrade;
 mod words;
 

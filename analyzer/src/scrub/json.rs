@@ -1,0 +1,295 @@
+//! Blanking a message byte by byte: structure, numbers and a few words that a verdict needs stay; every other text becomes
+//! as many `x`.
+
+/// Fields whose texts stay: what a message is, what it answers, who speaks in which role, and why something failed.
+const KEPT: &[&str] = &[
+    "type",
+    "event",
+    "method",
+    "id",
+    "role",
+    "version",
+    "trace_id",
+    "code",
+    "reason",
+    "cause",
+    "status",
+    "mode",
+    "platform",
+    "client_id",
+    "client_version",
+    "server_version",
+    "device_id",
+    "delivery_mode",
+    "ack_mode",
+    "scopes",
+    "kind",
+    "event_id",
+];
+/// A kept text is no longer than that; what follows may be anything.
+const KEPT_BYTES: usize = 64;
+/// Nesting that is followed; deeper down everything is blanked.
+const MAX_DEPTH: usize = 32;
+/// Names of fields are no longer, and hold few digits: a text in the place of a name (in broken JSON) may be a token.
+const NAME_BYTES: usize = 24;
+const NAME_DIGITS: usize = 2;
+/// What takes the place of a byte.
+pub(super) const BLANK: u8 = b'x';
+
+/// One message's blanker.
+#[derive(Debug, Default)]
+pub(super) struct Json {
+    state: State,
+    stack: Vec<Level>,
+    name: Vec<u8>,
+    /// What the next value's field is.
+    keeps: bool,
+    /// Texts that were blanked.
+    pub(super) blanked: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing has come but white space.
+    #[default]
+    Start,
+    /// Between tokens.
+    Between,
+    /// In a name of an object.
+    Name { escaped: bool },
+    /// In a text that is a value.
+    Text { escaped: bool, kept: usize, keeps: bool },
+    /// No JSON: everything is blanked.
+    Other,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Level {
+    Object { wants_name: bool },
+    Array { keeps: bool },
+}
+
+impl Json {
+    /// What `byte` becomes.
+    pub(super) fn step(&mut self, byte: u8) -> u8 {
+        match self.state {
+            State::Start => self.start(byte),
+            State::Between => self.between(byte),
+            State::Name { escaped } => {
+                self.state = match (escaped, byte) {
+                    (false, b'"') => {
+                        self.keeps = KEPT.iter().any(|kept| kept.as_bytes() == self.name);
+                        State::Between
+                    }
+                    (false, b'\\') => State::Name { escaped: true },
+                    _ => State::Name { escaped: false },
+                };
+                let ends = self.state == State::Between;
+                if !ends {
+                    self.name.push(byte);
+                }
+                let digits = self.name.iter().filter(|byte| byte.is_ascii_digit()).count();
+                let is_name = self.name.len() <= NAME_BYTES
+                    && digits <= NAME_DIGITS
+                    && (byte.is_ascii_alphanumeric() || b"_-.$:".contains(&byte));
+                if ends || is_name { byte } else { BLANK }
+            }
+            State::Text { escaped, kept, keeps } => {
+                let ends = !escaped && byte == b'"';
+                self.state = if ends {
+                    State::Between
+                } else {
+                    State::Text {
+                        escaped: keeps && !escaped && byte == b'\\',
+                        kept: kept + 1,
+                        keeps: keeps && kept < KEPT_BYTES,
+                    }
+                };
+                // Where texts are blanked, an escape must still hide its quote.
+                if let State::Text { escaped: now, .. } = &mut self.state
+                    && !keeps
+                {
+                    *now = !escaped && byte == b'\\';
+                }
+                if ends || keeps && kept < KEPT_BYTES {
+                    byte
+                } else {
+                    BLANK
+                }
+            }
+            State::Other => BLANK,
+        }
+    }
+
+    fn start(&mut self, byte: u8) -> u8 {
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => byte,
+            b'{' | b'[' => {
+                self.state = State::Between;
+                self.between(byte)
+            }
+            _ => {
+                self.state = State::Other;
+                self.blanked += 1;
+                BLANK
+            }
+        }
+    }
+
+    fn between(&mut self, byte: u8) -> u8 {
+        match byte {
+            b'{' if self.stack.len() < MAX_DEPTH => self.stack.push(Level::Object { wants_name: true }),
+            b'[' if self.stack.len() < MAX_DEPTH => {
+                let keeps = self.keeps;
+                self.stack.push(Level::Array { keeps });
+            }
+            b'}' | b']' => {
+                self.stack.pop();
+                self.keeps = false;
+            }
+            b',' => match self.stack.last_mut() {
+                Some(Level::Object { wants_name }) => {
+                    *wants_name = true;
+                    self.keeps = false;
+                }
+                Some(Level::Array { keeps }) => self.keeps = *keeps,
+                None => {}
+            },
+            b'"' => {
+                if let Some(Level::Object { wants_name }) = self.stack.last_mut()
+                    && std::mem::take(wants_name)
+                {
+                    self.name.clear();
+                    self.state = State::Name { escaped: false };
+                } else {
+                    self.blanked += u64::from(!self.keeps);
+                    self.state = State::Text {
+                        escaped: false,
+                        kept: 0,
+                        keeps: self.keeps,
+                    };
+                }
+            }
+            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
+            // Numbers, true, false, null.
+            _ if byte.is_ascii_digit() || b"+-.eEaflnrstu".contains(&byte) => {}
+            // Deeper than is followed, or no JSON after all.
+            _ => {
+                self.state = State::Other;
+                self.blanked += 1;
+                return BLANK;
+            }
+        }
+        byte
+    }
+}
+
+/// A text for people, of which only what looks like a token is blanked: runs of 16 and more letters, digits and signs without
+/// a space that hold a digit.
+pub(super) fn blank_tokens(text: &mut [u8]) {
+    const RUN: usize = 16;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=~%".contains(&byte);
+    let mut at = 0;
+    while at < text.len() {
+        let end = text[at..]
+            .iter()
+            .position(|byte| !is_part(*byte))
+            .map_or(text.len(), |length| at + length);
+        let run = &mut text[at..end];
+        if run.len() >= RUN && run.iter().any(u8::is_ascii_digit) {
+            run.fill(BLANK);
+        }
+        at = end + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn blank(text: &str) -> String {
+        let mut json = Json::default();
+        String::from_utf8(text.bytes().map(|byte| json.step(byte)).collect()).unwrap()
+    }
+
+    #[test]
+    fn structure_and_the_words_of_a_verdict_stay() {
+        assert_eq!(
+            blank(r#"{"type":"req","id":"c1","params":{"auth":{"token":"s3cret"},"n":12.5e3,"ok":true}}"#),
+            r#"{"type":"req","id":"c1","params":{"auth":{"token":"xxxxxx"},"n":12.5e3,"ok":true}}"#
+        );
+        assert_eq!(
+            blank(r#"{"scopes":["operator.read"],"list":["a\"b","é"],"code":"AUTH"}"#),
+            r#"{"scopes":["operator.read"],"list":["xxxx","xx"],"code":"AUTH"}"#
+        );
+        assert_eq!(blank(r#""text" : {"a":"b"}"#), "x".repeat(18));
+        assert_eq!(blank("hello"), "xxxxx");
+        assert_eq!(
+            blank(r#"{"a":"\\","token":"x\\\"y"}"#),
+            r#"{"a":"xx","token":"xxxxxx"}"#
+        );
+    }
+
+    #[test]
+    fn a_kept_word_is_a_short_one() {
+        let long = format!(r#"{{"id":"{}"}}"#, "a".repeat(80));
+        let kept = format!(r#"{{"id":"{}{}"}}"#, "a".repeat(64), "x".repeat(16));
+        assert_eq!(blank(&long), kept);
+    }
+
+    #[test]
+    fn a_name_is_no_place_to_hide_a_token() {
+        let text = format!(r#"{{"{}":1}}"#, "t".repeat(60));
+        assert!(!blank(&text).contains(&"t".repeat(30)));
+    }
+
+    #[test]
+    fn reasons_lose_what_looks_like_a_token() {
+        let mut text =
+            b"unauthorized: token eyJhbGciOiJIUzI1NiJ9.e30 is bad (mismatch-of-the-gateway)".to_vec();
+        blank_tokens(&mut text);
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            format!(
+                "unauthorized: token {} is bad (mismatch-of-the-gateway)",
+                "x".repeat(24)
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_stay_and_json_stays_json(value in json_value()) {
+            let text = value.to_string();
+            let blanked = blank(&text);
+            prop_assert_eq!(blanked.len(), text.len());
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&blanked).is_ok(), "{}", blanked);
+        }
+
+        #[test]
+        fn no_secret_of_ten_letters_stays_in_any_text(secret in "[A-Z]{10}", before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
+            let value = serde_json::json!({"token": format!("{before}{secret}{after}"), "a": [format!("{after}{secret}")]});
+            prop_assert!(!blank(&value.to_string()).contains(&secret));
+        }
+    }
+
+    fn json_value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            "\\PC{0,20}".prop_map(Into::into),
+        ];
+        let list = |inner: BoxedStrategy<serde_json::Value>| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+                prop::collection::btree_map("[a-z]{1,12}", inner, 0..5)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        };
+        let nested = leaf.prop_recursive(4, 30, 5, move |inner| list(inner.boxed()).boxed());
+        prop::collection::btree_map("[a-z]{1,12}", nested, 0..5)
+            .prop_map(|map| serde_json::Value::Object(map.into_iter().collect()))
+    }
+}
