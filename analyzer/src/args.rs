@@ -144,10 +144,10 @@ pub enum Command {
 }
 
 const SCRUB_LONG_HELP: &str = "\
-What stays: addresses, sizes, times, TCP and WebSocket headers, HTTP paths and the headers of the upgrade, the structure of JSON
-with its numbers, and the words that tell what a message is and why something failed (type, event, code, reason …).
-What goes: every other text, header and payload, byte for byte; TLS secrets, comments and names in a pcapng. TLS records stay: they are
-ciphertext. Addresses, user agents, client and device ids are not touched: look whether they may be seen.
+What stays: addresses, sizes, times, TCP and WebSocket headers, HTTP paths and the headers of the upgrade, the structure of \
+JSON with its numbers, and the words that tell what a message is and why something failed (type, event, code, reason …).
+What goes: every other text, header and payload, byte for byte; TLS secrets and comments in a pcapng. TLS records stay: they \
+are ciphertext. Addresses, user agents, client and device ids are not touched: look whether they may be seen.
 
 Exit codes: 0 written · 1 failed, nothing written · 2 usage";
 
