@@ -2,33 +2,26 @@
 
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
+use super::glance::Glance;
 use super::words::Words;
 use crate::tcp::Way;
 use clw_core::Stage;
-use clw_core::verdict::{Refusal, RefusalClass};
+use clw_core::clawchat::{Envelope, refusal_class};
+use clw_core::verdict::Refusal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    version: Cow<'a, str>,
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow, default)]
-    trace_id: Cow<'a, str>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-}
-
 /// Whether a text is an envelope of this dialect.
 pub fn recognises(text: &str) -> bool {
-    serde_json::from_str::<Envelope<'_>>(text).is_ok_and(|e| e.version == "2" && e.payload.is_some())
+    Envelope::read(text).is_some()
 }
 
 /// Reads a text of `way`.
 pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, words: &mut Words) {
+    if facts.ready_ns.is_some() && !words.are_wanted() && glance(facts, way, at_ns, signs, text).is_some() {
+        return;
+    }
     let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else {
         return;
     };
@@ -48,23 +41,15 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
             let reason = reason_of(envelope.payload);
             words.say(|| format!("hello-fail {reason:?}"));
             facts.refusal.get_or_insert_with(|| Refusal {
-                class: class_of(&reason),
+                class: refusal_class(&reason),
                 code: reason.clone(),
                 message: reason,
             });
         }
         (Way::Up, "message.send" | "message.reply") => facts.asked(id),
         (Way::Down, "message.ack" | "message.error") => facts.answered(id),
-        (Way::Up, "ping") => {
-            facts.beats.beat(Way::Up, Kind::Tick, at_ns, signs);
-            facts.beats.asked(Way::Up, Kind::Tick, at_ns);
-            facts.asked(id);
-        }
-        (Way::Down, "pong") => {
-            facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs);
-            facts.beats.answered(Way::Up, Kind::Tick);
-            facts.answered(id);
-        }
+        (Way::Up, "ping") => ping(facts, at_ns, signs, id),
+        (Way::Down, "pong") => pong(facts, at_ns, signs, id),
         _ => {}
     }
     let opens = matches!(
@@ -74,6 +59,36 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
     if facts.may_have_missed_login() && !opens {
         facts.ready(at_ns);
     }
+}
+
+/// What a live session says all the time, without reading it as JSON; `None` if it is something else.
+fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> Option<()> {
+    let mut glance = Glance::at(text)?;
+    if glance.text(r#""version":"#)? != "2" {
+        return None;
+    }
+    let event = glance.text(r#""event":"#)?;
+    let id = glance.text(r#""trace_id":"#)?;
+    match (way, event) {
+        (Way::Up, "message.send" | "message.reply") => facts.asked(id),
+        (Way::Down, "message.ack" | "message.error") => facts.answered(id),
+        (Way::Up, "ping") => ping(facts, at_ns, signs, id),
+        (Way::Down, "pong") => pong(facts, at_ns, signs, id),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn ping(facts: &mut Facts, at_ns: u64, signs: Signs, id: &str) {
+    facts.beats.beat(Way::Up, Kind::Tick, at_ns, signs);
+    facts.beats.asked(Way::Up, Kind::Tick, at_ns);
+    facts.asked(id);
+}
+
+fn pong(facts: &mut Facts, at_ns: u64, signs: Signs, id: &str) {
+    facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs);
+    facts.beats.answered(Way::Up, Kind::Tick);
+    facts.answered(id);
 }
 
 fn connect(facts: &mut Facts, payload: Option<&RawValue>) {
@@ -102,17 +117,4 @@ fn reason_of(payload: Option<&RawValue>) -> String {
     }
     let fail = payload.and_then(|raw| serde_json::from_str::<Fail<'_>>(raw.get()).ok());
     fail.map(|fail| shorten(&fail.reason)).unwrap_or_default()
-}
-
-/// The dictionary's classes, in the order of the page's tests.
-fn class_of(reason: &str) -> RefusalClass {
-    let reason = reason.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if has(&["auth service unavailable", "temporarily unavailable"]) {
-        RefusalClass::AuthUnavailable
-    } else if has(&["invalid connect"]) {
-        RefusalClass::Protocol
-    } else {
-        RefusalClass::Credentials
-    }
 }

@@ -5,6 +5,7 @@ mod clawchat;
 mod clw;
 pub mod facts;
 pub mod frames;
+mod glance;
 pub(crate) mod inflate;
 mod openclaw;
 mod said;

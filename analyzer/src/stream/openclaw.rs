@@ -2,6 +2,7 @@
 
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
+use super::glance::Glance;
 use super::words::Words;
 use crate::tcp::Way;
 use clw_core::openclaw::{Frame, HelloOk, refusal_of};
@@ -36,6 +37,9 @@ pub fn recognises(text: &str) -> bool {
 
 /// Reads a text of `way`.
 pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, words: &mut Words) {
+    if facts.ready_ns.is_some() && !words.are_wanted() && glance(facts, way, at_ns, signs, text).is_some() {
+        return;
+    }
     let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
         return;
     };
@@ -81,6 +85,34 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
         }
         (Way::Down, "res") => response(facts, at_ns, id, &frame, words),
         _ => {}
+    }
+}
+
+/// What a live session says all the time, without reading it as JSON; `None` if it is something else.
+fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> Option<()> {
+    let mut glance = Glance::at(text)?;
+    match (way, glance.text(r#""type":"#)?) {
+        (Way::Down, "event") => match glance.text(r#""event":"#)? {
+            "connect.challenge" | "shutdown" => None,
+            "tick" => {
+                facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs);
+                Some(())
+            }
+            _ => Some(()),
+        },
+        (Way::Up, "req") => {
+            let id = glance.text(r#""id":"#)?;
+            if glance.text(r#""method":"#)? == "connect" {
+                return None;
+            }
+            facts.asked(id);
+            Some(())
+        }
+        (Way::Down, "res") => {
+            let id = glance.text(r#""id":"#)?;
+            glance.is(r#""ok":"#).then(|| facts.answered(id))
+        }
+        _ => None,
     }
 }
 

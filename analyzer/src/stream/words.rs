@@ -14,6 +14,11 @@ impl Words {
         }
     }
 
+    /// Whether anybody wants them.
+    pub const fn are_wanted(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// Says what it was; a later word is a better one.
     pub fn say(&mut self, text: impl FnOnce() -> String) {
         if let Some(words) = &mut self.text {
