@@ -91,8 +91,7 @@ fn other_as_json(topic: &str, text: &str) -> Value {
     }
     let meanings: Vec<_> = topic
         .parse()
-        .map(|code| close_codes_of(code).collect())
-        .unwrap_or_else(|_| Vec::new())
+        .map_or_else(|_| Vec::new(), |code| close_codes_of(code).collect())
         .into_iter()
         .map(|known: &CloseCodeEntry| {
             json!({

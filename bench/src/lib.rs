@@ -17,6 +17,7 @@ pub mod plan;
 pub mod reproduce;
 pub mod run;
 pub mod scenario;
+pub mod sweep;
 pub mod telemetry;
 pub mod tls;
 pub mod worker;
@@ -56,6 +57,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Subcommand::Explain(args)) => commands::explain(args),
         Some(Subcommand::Compare(args)) => commands::compare(args),
         Some(Subcommand::Merge(args)) => commands::merge(args),
+        Some(Subcommand::Sweep(args)) => sweep::sweep(args),
         Some(Subcommand::Reproduce(args)) => reproduce::reproduce(args),
     };
     match result {

@@ -16,6 +16,8 @@ pub enum Subcommand {
     Compare(CompareArgs),
     /// Join the results of several processes, exactly.
     Merge(MergeArgs),
+    /// Find out which network sessions survive: a grid of conditions and clients, and the point at which it breaks.
+    Sweep(SweepArgs),
     /// A worker process of a run; started by clw-bench itself, reads its plan from standard input.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -95,6 +97,100 @@ pub struct ReproduceArgs {
         help_heading = "General"
     )]
     pub color: ColorChoice,
+}
+
+const SWEEP_HELP: &str = "\
+Examples:
+  At which loss do heartbeats go missing, with and without reconnects:
+    clw-bench sweep --x loss=0%,1%,2%,5%,10% --y delay=0ms,200ms -d 20s --html loss.html \\
+      --client 'plain=' --client 'hardened=--reconnect on' -- --dialect clw
+  The longest outage that sessions survive:
+    clw-bench sweep --find outage=500ms..20s --holds 'error_rate<1%' -d 40s -- --dialect clw --reconnect on
+
+Exit codes: 0 measured · 1 nothing could be measured · 2 usage · 130 interrupted; what was measured is written";
+
+/// `clw-bench sweep`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SWEEP_HELP)]
+pub struct SweepArgs {
+    /// Across: loss, delay, jitter or outage, and its values, such as loss=0%,2%,5%.
+    #[arg(long, value_name = "DIM=VALUES", help_heading = "What is varied")]
+    pub x: Option<crate::sweep::Axis>,
+    /// Down.
+    #[arg(long, value_name = "DIM=VALUES", help_heading = "What is varied")]
+    pub y: Option<crate::sweep::Axis>,
+    /// A client's settings: a name, and flags of clw-bench; repeatable. Each has a grid of its own.
+    #[arg(long, value_name = "NAME=FLAGS", help_heading = "What is varied")]
+    pub client: Vec<String>,
+    /// Look for the largest value at which --holds holds, on each row and for each client, such as loss=0%..30%.
+    #[arg(long, value_name = "DIM=LOW..HIGH", help_heading = "What is varied")]
+    pub find: Option<crate::sweep::Range>,
+    /// What must hold.
+    #[arg(
+        long,
+        value_name = "EXPR",
+        default_value = "uptime>=99%",
+        help_heading = "What is varied"
+    )]
+    pub holds: String,
+    /// Halvings of the range.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20), help_heading = "What is varied")]
+    pub steps: u32,
+
+    /// Sessions in each cell.
+    #[arg(
+        short = 'c',
+        long,
+        value_name = "N",
+        default_value_t = 50,
+        help_heading = "Cells"
+    )]
+    pub sessions: u32,
+    /// How long they are held in each cell.
+    #[arg(short = 'd', long, value_name = "T", default_value = "20s", value_parser = clw_core::units::parse_duration, help_heading = "Cells")]
+    pub duration: std::time::Duration,
+    /// What makes the network bad: the kernel's netem in namespaces (root, Linux), or this process.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BY",
+        default_value = "auto",
+        help_heading = "Cells"
+    )]
+    pub by: SweepBy,
+    /// The script netem-scripts/netem, where it is not found by itself.
+    #[arg(long, value_name = "F", help_heading = "Cells")]
+    pub netem_script: Option<PathBuf>,
+    /// For everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_seed, help_heading = "Cells")]
+    pub seed: u64,
+    /// Say what would be run, and how long it would take.
+    #[arg(long, help_heading = "Cells")]
+    pub dry_run: bool,
+    /// What every cell is called with: flags of clw-bench.
+    #[arg(last = true, value_name = "FLAGS", help_heading = "Cells")]
+    pub flags: Vec<String>,
+
+    /// Write the result as JSON to F (`-`: standard output).
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub json: Option<String>,
+    /// Write a heat map with the numbers in its cells to F.
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub html: Option<String>,
+    /// No progress, no table.
+    #[arg(short, long, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+/// `--by`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SweepBy {
+    /// netem where that works, else impair; the result says which.
+    Auto,
+    /// Real packets in namespaces.
+    Netem,
+    /// Inside this process.
+    Impair,
 }
 
 /// `clw-bench compare`.

@@ -8,7 +8,10 @@ mod flags;
 mod help;
 
 pub use call::{CallArg, CallError};
-pub use command::{CompareArgs, DialectArg, ExplainArgs, MergeArgs, ReproduceArgs, Subcommand, WorkerArgs};
+pub use command::{
+    CompareArgs, DialectArg, ExplainArgs, MergeArgs, ReproduceArgs, Subcommand, SweepArgs, SweepBy,
+    WorkerArgs,
+};
 pub use flags::{
     ArrivalsArg, ColorChoice, DistributedArgs, GeneralArgs, Generate, IdentityArgs, LoadArgs, NetworkArgs,
     OnOff, OptionalPeriod, OutputArgs, ResilienceArgs, SessionArgs, TargetArgs,

@@ -1,0 +1,218 @@
+//! A sweep as text and as a page.
+
+use super::axis::{Axis, Condition};
+use super::result::{Cell, Sweep};
+use std::fmt::Write as _;
+
+/// Values of an axis, or the one value of an axis that is not there.
+fn values(axis: Option<&Axis>) -> Vec<Option<f64>> {
+    axis.map_or_else(
+        || vec![None],
+        |axis| axis.values.iter().copied().map(Some).collect(),
+    )
+}
+
+fn condition(sweep: &Sweep, x: Option<f64>, y: Option<f64>) -> Condition {
+    let set = |condition: Condition, axis: Option<&Axis>, value: Option<f64>| match (axis, value) {
+        (Some(axis), Some(value)) => condition.with(axis.dimension, value),
+        _ => condition,
+    };
+    set(
+        set(Condition::default(), sweep.x.as_ref(), x),
+        sweep.y.as_ref(),
+        y,
+    )
+}
+
+fn cell<'a>(sweep: &'a Sweep, client: &str, x: Option<f64>, y: Option<f64>) -> Option<&'a Cell> {
+    let wanted = condition(sweep, x, y);
+    sweep
+        .cells
+        .iter()
+        .find(|cell| cell.client == client && cell.condition == wanted)
+}
+
+fn label(axis: Option<&Axis>, value: Option<f64>) -> String {
+    match (axis, value) {
+        (Some(axis), Some(value)) => format!("{} {}", axis.dimension.name(), axis.dimension.show(value)),
+        _ => String::new(),
+    }
+}
+
+/// For a terminal.
+pub fn text(sweep: &Sweep) -> String {
+    let mut out = String::new();
+    let how = match sweep.by {
+        "netem" => "real netem".to_owned(),
+        _ => format!("inside the process (--impair): {}", sweep.note),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "{} cells of {} sessions for {} s, {how}{}",
+        sweep.cells.len(),
+        sweep.sessions,
+        sweep.cell_s,
+        if sweep.interrupted { ", interrupted" } else { "" }
+    );
+    if !sweep.cells.is_empty() {
+        for client in sweep.clients.keys() {
+            let _ = writeln!(out, "\n{client}: uptime % / errors %");
+            let columns = values(sweep.x.as_ref());
+            let _ = write!(out, "{:<16}", "");
+            for x in &columns {
+                let _ = write!(out, "{:>14}", label(sweep.x.as_ref(), *x));
+            }
+            out.push('\n');
+            for y in values(sweep.y.as_ref()) {
+                let _ = write!(out, "{:<16}", label(sweep.y.as_ref(), y));
+                for x in &columns {
+                    let shown = match cell(sweep, client, *x, y) {
+                        None => "\u{2013}".to_owned(),
+                        Some(Cell { figures: None, .. }) => "failed".to_owned(),
+                        Some(Cell {
+                            figures: Some(figures),
+                            ..
+                        }) => format!("{:.1} / {:.1}", figures.uptime_pct, figures.error_rate_pct),
+                    };
+                    let _ = write!(out, "{shown:>14}");
+                }
+                out.push('\n');
+            }
+        }
+        for cell in sweep.cells.iter().filter(|cell| cell.error.is_some()) {
+            let _ = writeln!(
+                out,
+                "failed: {} ({}): {}",
+                cell.network,
+                cell.client,
+                cell.error.as_deref().unwrap_or_default()
+            );
+        }
+    }
+    for found in &sweep.cliffs {
+        let _ = writeln!(
+            out,
+            "\n{}, {}: {} {}",
+            found.client,
+            found.condition.words(),
+            found.holds,
+            found.words()
+        );
+    }
+    out
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--mute:#57606a;--line:#d0d7de}
+@media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--mute:#8d96a0;--line:#30363d}}
+body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border:1px solid var(--line);padding:.35rem .7rem;text-align:right}
+th{font-weight:600}td b{display:block;font-size:1.05em}td small,p.mute,td small{color:inherit;opacity:.85}
+.good{background:#1a7f3733}.fair{background:#bf870044}.bad{background:#cf222e44}.none{color:var(--mute)}
+code{font-family:ui-monospace,monospace;font-size:.92em}";
+
+/// A page to send to somebody: no network, light and dark, the numbers in the cells.
+pub fn html(sweep: &Sweep) -> String {
+    let mut out = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>clw-bench sweep</title><style>{STYLE}</style><h1>At which network does it break?</h1>"
+    );
+    let how = match sweep.by {
+        "netem" => "by the kernel's netem, on the packets of the wire".to_owned(),
+        _ => format!(
+            "inside the process, on the sessions' bytes ({})",
+            escape(&sweep.note)
+        ),
+    };
+    let _ = write!(
+        out,
+        "<p>{}{} sessions for {} s in each cell, {how}; clw-bench {}, seed {}, {}.<p>All cells: <code>clw-bench {}</code>",
+        if sweep.interrupted {
+            "<b>Interrupted.</b> "
+        } else {
+            ""
+        },
+        sweep.sessions,
+        sweep.cell_s,
+        sweep.tool_version,
+        sweep.seed,
+        escape(&sweep.started_at),
+        escape(&sweep.flags.join(" "))
+    );
+    for (client, flags) in &sweep.clients {
+        let _ = write!(out, "<h2>{}</h2>", escape(client));
+        if !flags.is_empty() {
+            let _ = write!(out, "<p><code>{}</code>", escape(&flags.join(" ")));
+        }
+        if !sweep.cells.is_empty() {
+            grid(&mut out, sweep, client);
+        }
+        for found in sweep.cliffs.iter().filter(|found| found.client == *client) {
+            let _ = write!(
+                out,
+                "<p>With {}: <code>{}</code> {}.",
+                escape(&found.condition.words()),
+                escape(&found.holds),
+                escape(&found.words())
+            );
+        }
+    }
+    out.push_str(
+        "<p class=mute>Each cell: uptime, then the error rate and what ended most sessions. Green: errors under 1 %; yellow: under 10 %; \
+         red: 10 % and more.</html>\n",
+    );
+    out
+}
+
+fn grid(out: &mut String, sweep: &Sweep, client: &str) {
+    let columns = values(sweep.x.as_ref());
+    out.push_str("<table><tr><th>");
+    for x in &columns {
+        let _ = write!(out, "<th scope=col>{}", escape(&label(sweep.x.as_ref(), *x)));
+    }
+    for y in values(sweep.y.as_ref()) {
+        let _ = write!(out, "<tr><th scope=row>{}", escape(&label(sweep.y.as_ref(), y)));
+        for x in &columns {
+            match cell(sweep, client, *x, y) {
+                Some(Cell {
+                    figures: Some(figures),
+                    ..
+                }) => {
+                    let class = match figures.error_rate_pct {
+                        rate if rate < 1.0 => "good",
+                        rate if rate < 10.0 => "fair",
+                        _ => "bad",
+                    };
+                    let most = figures
+                        .verdicts
+                        .iter()
+                        .filter(|(name, _)| *name != "ok")
+                        .max_by_key(|(_, count)| **count)
+                        .map_or("all ok", |(name, _)| name.as_str());
+                    let _ = write!(
+                        out,
+                        "<td class={class}><b>{:.1} %</b><small>errors {:.1} %<br>{}</small>",
+                        figures.uptime_pct,
+                        figures.error_rate_pct,
+                        escape(most)
+                    );
+                }
+                Some(Cell {
+                    error: Some(error), ..
+                }) => {
+                    let _ = write!(out, "<td class=none>failed<br><small>{}</small>", escape(error));
+                }
+                _ => out.push_str("<td class=none>not run"),
+            }
+        }
+    }
+    out.push_str("</table>");
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
