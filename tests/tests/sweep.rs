@@ -1,5 +1,7 @@
 //! `clw-bench sweep` as a user calls it.
 
+#![expect(clippy::expect_used, reason = "a helper of a test may panic")]
+
 use clw_e2e::binary;
 use serde_json::Value;
 use std::process::{Command, Output};
@@ -56,9 +58,9 @@ fn a_grid_gives_every_cell_a_run_and_the_page_its_numbers() {
             .expect("the cell");
         cell["figures"]["error_rate_pct"].as_f64().expect("a figure")
     };
-    assert_eq!(errors("patient", "clean"), 0.0);
-    assert_eq!(errors("patient", "outage=1.5s"), 0.0);
-    assert_eq!(errors("hasty", "clean"), 0.0);
+    assert!(errors("patient", "clean") < 0.1);
+    assert!(errors("patient", "outage=1.5s") < 0.1);
+    assert!(errors("hasty", "clean") < 0.1);
     // A pong that takes longer than half a second is a miss: nobody sits out a second and a half.
     assert!(errors("hasty", "outage=1.5s") >= 50.0);
     let page = std::fs::read_to_string(&html).expect("the page");
