@@ -17,6 +17,9 @@ use std::time::Duration;
         clw-tui --attach :9100\n  \
         clw-tui --attach load-1:9100 --attach load-2:9100    several generators, added up\n  \
         clw-tui --replay run.journal --speed 8\n  \
+        clw-tui --replay incident.pcapng.gz                  the sessions in a capture\n  \
+        sudo clw-tui --capture eth0 --port 18789             a gateway that nobody loads, by its packets\n  \
+        sudo tcpdump -U -w - | clw-tui --capture -\n  \
         clw-tui --attach :9100 --once                        one frame as text, for scripts",
     disable_help_flag = true,
     disable_version_flag = true,
@@ -26,9 +29,15 @@ pub struct Args {
     /// Attach to a running clw-bench --telemetry: HOST:PORT, :PORT or the path of a Unix socket; repeatable.
     #[arg(long, value_name = "ADDR|PATH", help_heading = "Source")]
     pub attach: Vec<String>,
-    /// Replay a journal (clw-bench --journal) or a saved telemetry stream.
+    /// Replay a journal (clw-bench --journal), a saved telemetry stream or a capture (pcap, pcapng); .gz and .zst too.
     #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with = "attach")]
     pub replay: Option<PathBuf>,
+    /// Follow the sessions in the packets of an interface, of all (any), or of a capture on standard input (-).
+    #[arg(long, value_name = "IFACE|-", help_heading = "Source", conflicts_with_all = ["attach", "replay"])]
+    pub capture: Option<String>,
+    /// Packets: only connections with this port, whatever they speak [default: gateways, recognised on any port].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Source", conflicts_with = "attach")]
+    pub port: Option<u16>,
 
     /// Begin T into the recording.
     #[arg(long, value_name = "T", value_parser = parse_duration, requires = "replay", help_heading = "Replay")]

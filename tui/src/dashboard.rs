@@ -41,6 +41,9 @@ pub enum DashboardError {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// A source.
+    #[error("{0}")]
+    Source(String),
 }
 
 /// What Ctrl-C does.
@@ -118,6 +121,7 @@ impl Dashboard {
             Event::Record(record) => self.app.record(*record),
             Event::Link { source, link } => self.app.link(source, link),
             Event::Signal(_) => return Ok(Some(Left::Interrupted)),
+            Event::Failed(why) => return Err(DashboardError::Source(why)),
             Event::Say(text) => self.app.say(text),
             Event::Close => return Ok(Some(Left::NoMoreEvents)),
             Event::Terminal(Input::Key(key)) if key.kind != KeyEventKind::Release => {

@@ -27,6 +27,8 @@ pub enum Event {
     Terminal(crossterm::event::Event),
     /// SIGTERM, SIGINT or SIGHUP.
     Signal(i32),
+    /// A source cannot go on, and trying again would not help; why.
+    Failed(String),
     /// The host has something to say.
     Say(String),
     /// The host is done with the dashboard.

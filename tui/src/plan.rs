@@ -38,12 +38,21 @@ pub enum Source {
     Replay {
         /// The file.
         path: PathBuf,
+        /// Of a capture only connections with this port.
+        port: Option<u16>,
         /// How many times faster than it happened.
         speed: u32,
         /// Where to begin.
         at: Option<Duration>,
         /// Whether time stands still at first.
         paused: bool,
+    },
+    /// Packets as they pass.
+    Capture {
+        /// An interface, `any`, or `-` for standard input.
+        from: String,
+        /// Only connections with this port.
+        port: Option<u16>,
     },
 }
 
@@ -64,8 +73,14 @@ pub struct Once {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UsageError {
     /// No source.
-    #[error("nothing to show: give --attach ADDR|PATH (a running clw-bench --telemetry) or --replay FILE")]
+    #[error(
+        "nothing to show: give --attach ADDR|PATH (a running clw-bench --telemetry), --replay FILE, --capture IFACE|- (packets), \
+         --log FILE (the gateway's log) or --probe URL"
+    )]
     NoSource,
+    /// A port without packets.
+    #[error("--port narrows packets: it needs --capture or --replay of a capture")]
+    PortOfNothing,
     /// An endpoint.
     #[error("--attach `{0}`: write HOST:PORT, :PORT or the path of a Unix socket")]
     Endpoint(String),
@@ -143,10 +158,20 @@ fn source(args: &Args) -> Result<Source, UsageError> {
     if let Some(path) = &args.replay {
         return Ok(Source::Replay {
             path: path.clone(),
+            port: args.port,
             speed: args.speed.unwrap_or(1),
             at: args.at,
             paused: args.paused,
         });
+    }
+    if let Some(from) = &args.capture {
+        return Ok(Source::Capture {
+            from: from.clone(),
+            port: args.port,
+        });
+    }
+    if args.port.is_some() {
+        return Err(UsageError::PortOfNothing);
     }
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for text in &args.attach {

@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::once::{self, NoData};
 use crate::plan::{Environment, Plan, Source, UsageError};
 use crate::replay::Replay;
+use crate::source::capture::{Interface, InterfaceError, watch_interface, watch_stream};
 use crate::source::{Recording, RecordingError, attach};
 use crate::term::Screen;
 use clap::Parser as _;
@@ -29,6 +30,12 @@ enum RunError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    #[error(
+        "--capture -: standard input is a terminal: pipe a capture into it, such as sudo tcpdump -U -w - | clw-tui --capture -"
+    )]
+    NoCapture,
+    #[error(transparent)]
     NoData(#[from] NoData),
     #[error(transparent)]
     Dashboard(#[from] DashboardError),
@@ -41,7 +48,7 @@ enum RunError {
 impl RunError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::NoCapture => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -119,11 +126,12 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>)
         }
         Source::Replay {
             path,
+            port,
             speed,
             at,
             paused,
         } => {
-            let mut replay = Replay::new(Recording::open(path)?);
+            let mut replay = Replay::new(Recording::open(path, *port)?);
             let player = replay.player();
             player.set_speed(*speed);
             player.playing = !paused;
@@ -134,6 +142,22 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>)
             );
             replay.begin(*at, &mut app)?;
             Ok((app, Some(replay)))
+        }
+        Source::Capture { from, port } => {
+            let thread = RunError::system("cannot start a thread");
+            let sender = sender.clone();
+            let label = if from == "-" {
+                if io::stdin().is_terminal() {
+                    return Err(RunError::NoCapture);
+                }
+                watch_stream(0, *port, sender).map_err(thread)?;
+                "a capture on standard input".to_owned()
+            } else {
+                watch_interface(0, Interface::open(from)?, from, *port, sender).map_err(thread)?;
+                format!("the packets of {from}")
+            };
+            let label = port.map_or(label.clone(), |port| format!("{label}, port {port}"));
+            Ok((App::new(Model::new([label]), Mode::Live, plan.theme), None))
         }
     }
 }

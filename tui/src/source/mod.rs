@@ -2,8 +2,10 @@
 
 mod attach;
 mod bounds;
+pub mod capture;
 mod endpoint;
 mod line;
+mod packed;
 mod player;
 mod recording;
 
