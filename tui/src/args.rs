@@ -20,6 +20,8 @@ use std::time::Duration;
         clw-tui --replay incident.pcapng.gz                  the sessions in a capture\n  \
         sudo clw-tui --capture eth0 --port 18789             a gateway that nobody loads, by its packets\n  \
         sudo tcpdump -U -w - | clw-tui --capture -\n  \
+        CLW_TOKEN=… clw-tui --probe ws://127.0.0.1:18789     three canary sessions of its own\n  \
+        clw-tui --log gateway.log                            endings by the gateway's own words\n  \
         clw-tui --attach :9100 --once                        one frame as text, for scripts",
     disable_help_flag = true,
     disable_version_flag = true,
@@ -35,6 +37,22 @@ pub struct Args {
     /// Follow the sessions in the packets of an interface, of all (any), or of a capture on standard input (-).
     #[arg(long, value_name = "IFACE|-", help_heading = "Source", conflicts_with_all = ["attach", "replay"])]
     pub capture: Option<String>,
+    /// Follow the gateway's own log (clw-gateway or OpenClaw), as tail -F does.
+    #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with_all = ["attach", "replay", "capture"])]
+    pub log: Option<PathBuf>,
+    /// Hold a few sessions of its own against a gateway, to tell a gateway's fault from a user's network; alone, or beside
+    /// --attach. The token comes from CLW_TOKEN or --token-file.
+    #[arg(long, value_name = "URL", help_heading = "Source", conflicts_with_all = ["replay", "capture", "log"])]
+    pub probe: Option<String>,
+    /// How many [default: 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), requires = "probe", help_heading = "Source")]
+    pub probe_sessions: Option<u32>,
+    /// The probe's token.
+    #[arg(long, value_name = "F", requires = "probe", help_heading = "Source")]
+    pub token_file: Option<PathBuf>,
+    /// The probe's target is no loopback or private address, and its owner agrees.
+    #[arg(long, requires = "probe", help_heading = "Source")]
+    pub allow_remote: bool,
     /// Packets: only connections with this port, whatever they speak [default: gateways, recognised on any port].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Source", conflicts_with = "attach")]
     pub port: Option<u16>,

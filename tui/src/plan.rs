@@ -3,6 +3,7 @@
 use crate::app::Page;
 use crate::args::{Args, ColorArg, ThemeArg};
 use crate::source::Endpoint;
+use crate::source::probe::Probe;
 use crate::theme::Theme;
 use crate::view::LEAST;
 use std::path::PathBuf;
@@ -32,8 +33,8 @@ pub struct Plan {
 /// Where the data comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Running generators.
-    Attach(Vec<Endpoint>),
+    /// Running generators, and one of the dashboard's own.
+    Attach(Vec<Endpoint>, Option<Probe>),
     /// A recording.
     Replay {
         /// The file.
@@ -54,6 +55,8 @@ pub enum Source {
         /// Only connections with this port.
         port: Option<u16>,
     },
+    /// The gateway's log, as it grows.
+    Log(PathBuf),
 }
 
 /// How `--once` prints.
@@ -164,6 +167,9 @@ fn source(args: &Args) -> Result<Source, UsageError> {
             paused: args.paused,
         });
     }
+    if let Some(path) = &args.log {
+        return Ok(Source::Log(path.clone()));
+    }
     if let Some(from) = &args.capture {
         return Ok(Source::Capture {
             from: from.clone(),
@@ -181,10 +187,16 @@ fn source(args: &Args) -> Result<Source, UsageError> {
         }
         endpoints.push(endpoint);
     }
+    let probe = args.probe.as_ref().map(|url| Probe {
+        url: url.clone(),
+        sessions: args.probe_sessions.unwrap_or(3),
+        token_file: args.token_file.clone(),
+        allow_remote: args.allow_remote,
+    });
     match endpoints.len() {
-        0 => Err(UsageError::NoSource),
+        0 if probe.is_none() => Err(UsageError::NoSource),
         n if n > MAX_SOURCES => Err(UsageError::TooMany(n)),
-        _ => Ok(Source::Attach(endpoints)),
+        _ => Ok(Source::Attach(endpoints, probe)),
     }
 }
 

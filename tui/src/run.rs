@@ -11,7 +11,9 @@ use crate::once::{self, NoData};
 use crate::plan::{Environment, Plan, Source, UsageError};
 use crate::replay::Replay;
 use crate::source::capture::{Interface, InterfaceError, watch_interface, watch_stream};
-use crate::source::{Recording, RecordingError, attach};
+use crate::source::log::{Follow, FollowError, follow_log};
+use crate::source::probe::{ProbeError, Probing};
+use crate::source::{Endpoint, Recording, RecordingError, attach};
 use crate::term::Screen;
 use clap::Parser as _;
 use std::ffi::OsString;
@@ -31,6 +33,10 @@ enum RunError {
     Recording(#[from] RecordingError),
     #[error(transparent)]
     Interface(#[from] InterfaceError),
+    #[error(transparent)]
+    Log(#[from] FollowError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     #[error(
         "--capture -: standard input is a terminal: pipe a capture into it, such as sudo tcpdump -U -w - | clw-tui --capture -"
     )]
@@ -91,8 +97,13 @@ fn run(args: &Args) -> Result<Exit, RunError> {
         return Err(RunError::NoTerminal);
     }
     let (sender, events) = sync_channel(QUEUE);
-    let (app, replay) = open(&plan, &sender)?;
     input::catch_signals(sender.clone()).map_err(RunError::system("cannot listen for signals"))?;
+    // Dropped on every way out, and the probe ends with it.
+    let Opened {
+        app,
+        replay,
+        probing: _probing,
+    } = open(&plan, &sender)?;
     if plan.once.is_some() {
         return print_frame(&plan, app, replay, &events);
     }
@@ -113,16 +124,62 @@ fn run(args: &Args) -> Result<Exit, RunError> {
     })
 }
 
-fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>), RunError> {
+/// What was opened.
+struct Opened {
+    app: App,
+    replay: Option<Replay>,
+    /// Ends when it is dropped.
+    probing: Option<Probing>,
+}
+
+impl Opened {
+    fn live(label: String, plan: &Plan) -> Self {
+        Self {
+            app: App::new(Model::new([label]), Mode::Live, plan.theme),
+            replay: None,
+            probing: None,
+        }
+    }
+}
+
+/// A URL may carry a token behind its `?` or before its `@`.
+fn without_secrets(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            let slash = if path.is_empty() { "" } else { "/" };
+            format!("{scheme}://{host}{slash}{path}")
+        }
+        None => bare.to_owned(),
+    }
+}
+
+fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
     match &plan.source {
-        Source::Attach(endpoints) => {
-            let labels = endpoints.iter().map(ToString::to_string);
+        Source::Attach(endpoints, probe) => {
+            let mut labels: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+            let mut endpoints = endpoints.clone();
+            let probing = match probe {
+                Some(probe) => {
+                    labels.push(format!("probe {}", without_secrets(&probe.url)));
+                    let probing = probe.start(sender.clone())?;
+                    endpoints.push(Endpoint::Unix(probing.socket()));
+                    Some(probing)
+                }
+                None => None,
+            };
             let app = App::new(Model::new(labels), Mode::Live, plan.theme);
-            for (source, endpoint) in endpoints.iter().enumerate() {
-                attach(source, endpoint.clone(), sender.clone())
+            for (source, endpoint) in endpoints.into_iter().enumerate() {
+                attach(source, endpoint, sender.clone())
                     .map_err(RunError::system("cannot start a thread"))?;
             }
-            Ok((app, None))
+            Ok(Opened {
+                app,
+                replay: None,
+                probing,
+            })
         }
         Source::Replay {
             path,
@@ -141,7 +198,11 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>)
                 plan.theme,
             );
             replay.begin(*at, &mut app)?;
-            Ok((app, Some(replay)))
+            Ok(Opened {
+                app,
+                replay: Some(replay),
+                probing: None,
+            })
         }
         Source::Capture { from, port } => {
             let thread = RunError::system("cannot start a thread");
@@ -157,7 +218,13 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>)
                 format!("the packets of {from}")
             };
             let label = port.map_or(label.clone(), |port| format!("{label}, port {port}"));
-            Ok((App::new(Model::new([label]), Mode::Live, plan.theme), None))
+            Ok(Opened::live(label, plan))
+        }
+        Source::Log(path) => {
+            follow_log(0, Follow::open(path)?, sender.clone())
+                .map_err(RunError::system("cannot start a thread"))?;
+            let label = format!("the log {}", path.display());
+            Ok(Opened::live(label, plan))
         }
     }
 }

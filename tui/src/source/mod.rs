@@ -5,8 +5,10 @@ mod bounds;
 pub mod capture;
 mod endpoint;
 mod line;
+pub mod log;
 mod packed;
 mod player;
+pub mod probe;
 mod recording;
 
 pub use attach::attach;
