@@ -57,6 +57,24 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Source", conflicts_with = "attach")]
     pub port: Option<u16>,
 
+    /// Show what tc does to an interface: NETNS/IF, or IF here.
+    #[arg(
+        long,
+        value_name = "NETNS/IF",
+        help_heading = "Network",
+        conflicts_with = "replay"
+    )]
+    pub netem: Option<String>,
+    /// Change it by keys, through netem-scripts/netem; undone on every way out.
+    #[arg(long, requires = "netem", help_heading = "Network")]
+    pub allow_netem: bool,
+    /// The netem script [default: netem-scripts/netem above clw-tui, or netem on the PATH].
+    #[arg(long, value_name = "F", requires = "allow_netem", help_heading = "Network")]
+    pub netem_script: Option<PathBuf>,
+    /// The interface is no namespace's that netem run made: shaping it can cut you off, and you know.
+    #[arg(long, requires = "allow_netem", help_heading = "Network")]
+    pub i_know: bool,
+
     /// Begin T into the recording.
     #[arg(long, value_name = "T", value_parser = parse_duration, requires = "replay", help_heading = "Replay")]
     pub at: Option<Duration>,

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::keys;
 use crate::replay::Replay;
 use crate::source::RecordingError;
+use crate::source::netem::Netem;
 use crate::term::{self, Screen};
 use crate::{export, view};
 use crossterm::event::{Event as Input, KeyEventKind};
@@ -60,6 +61,8 @@ pub struct Dashboard {
     pub app: App,
     /// The recording, if it is one that is shown.
     pub replay: Option<Replay>,
+    /// The network, if it is followed.
+    pub netem: Option<Netem>,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
     /// What Ctrl-C does.
@@ -121,11 +124,12 @@ impl Dashboard {
             Event::Record(record) => self.app.record(*record),
             Event::Link { source, link } => self.app.link(source, link),
             Event::Signal(_) => return Ok(Some(Left::Interrupted)),
+            Event::Network(shape) => self.app.network(shape),
             Event::Failed(why) => return Err(DashboardError::Source(why)),
             Event::Say(text) => self.app.say(text),
             Event::Close => return Ok(Some(Left::NoMoreEvents)),
             Event::Terminal(Input::Key(key)) if key.kind != KeyEventKind::Release => {
-                let effect = keys::action_of(key, self.app.is_replay()).and_then(|a| self.app.apply(a));
+                let effect = keys::action_of(key, self.app.modes()).and_then(|a| self.app.apply(a));
                 match effect {
                     None => {}
                     Some(Effect::Leave) => return Ok(Some(Left::Quit)),
@@ -133,6 +137,12 @@ impl Dashboard {
                         OnInterrupt::Leave => return Ok(Some(Left::Interrupted)),
                         OnInterrupt::Tell(host) => host(),
                     },
+                    Some(Effect::Netem(order)) => {
+                        if let Some(netem) = &self.netem {
+                            netem.order(order);
+                            self.app.say("netem: …");
+                        }
+                    }
                     Some(Effect::Replay(action)) => {
                         if let Some(replay) = &mut self.replay {
                             replay.apply(action, &mut self.app)?;

@@ -78,6 +78,7 @@ pub fn collect(app: &mut App, once: &Once, verbose: bool, events: &Receiver<Even
                 }
             }
             Event::Record(record) => app.record(*record),
+            Event::Network(shape) => app.network(shape),
             Event::Failed(why) if !any => return Err(NoData::Failed(why)),
             Event::Failed(_) | Event::Signal(_) | Event::Close => break,
             Event::Terminal(_) | Event::Say(_) => {}

@@ -3,6 +3,7 @@
 use crate::app::Page;
 use crate::args::{Args, ColorArg, ThemeArg};
 use crate::source::Endpoint;
+use crate::source::netem::{Place, PlaceError};
 use crate::source::probe::Probe;
 use crate::theme::Theme;
 use crate::view::LEAST;
@@ -22,12 +23,27 @@ pub struct Plan {
     pub source: Source,
     /// One frame as text instead of a dashboard.
     pub once: Option<Once>,
+    /// The interface that is followed.
+    pub netem: Option<NetemPlan>,
     /// Colours.
     pub theme: Theme,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
     /// More words on standard error.
     pub verbose: bool,
+}
+
+/// How an interface is followed.
+#[derive(Clone, Debug)]
+pub struct NetemPlan {
+    /// Which.
+    pub place: Place,
+    /// Keys change it.
+    pub allowed: bool,
+    /// The script, if it was named.
+    pub script: Option<PathBuf>,
+    /// The interface may be any.
+    pub i_know: bool,
 }
 
 /// Where the data comes from.
@@ -81,6 +97,9 @@ pub enum UsageError {
          --log FILE (the gateway's log) or --probe URL"
     )]
     NoSource,
+    /// No interface.
+    #[error("--netem `{0}`: {1}")]
+    Place(String, PlaceError),
     /// A port without packets.
     #[error("--port narrows packets: it needs --capture or --replay of a capture")]
     PortOfNothing,
@@ -149,6 +168,7 @@ impl Plan {
             .transpose()?;
         Ok(Self {
             source: source(args)?,
+            netem: netem(args)?,
             once,
             theme: theme(args, environment),
             export_dir: args.export_dir.clone().unwrap_or_else(|| PathBuf::from(".")),
@@ -198,6 +218,18 @@ fn source(args: &Args) -> Result<Source, UsageError> {
         n if n > MAX_SOURCES => Err(UsageError::TooMany(n)),
         _ => Ok(Source::Attach(endpoints, probe)),
     }
+}
+
+fn netem(args: &Args) -> Result<Option<NetemPlan>, UsageError> {
+    let plan = |text: &String| {
+        Ok(NetemPlan {
+            place: text.parse().map_err(|e| UsageError::Place(text.clone(), e))?,
+            allowed: args.allow_netem,
+            script: args.netem_script.clone(),
+            i_know: args.i_know,
+        })
+    };
+    args.netem.as_ref().map(plan).transpose()
 }
 
 fn theme(args: &Args, environment: &Environment) -> Theme {

@@ -12,6 +12,7 @@ use crate::plan::{Environment, Plan, Source, UsageError};
 use crate::replay::Replay;
 use crate::source::capture::{Interface, InterfaceError, watch_interface, watch_stream};
 use crate::source::log::{Follow, FollowError, follow_log};
+use crate::source::netem::{Netem, Script, ScriptError};
 use crate::source::probe::{ProbeError, Probing};
 use crate::source::{Endpoint, Recording, RecordingError, attach};
 use crate::term::Screen;
@@ -35,6 +36,8 @@ enum RunError {
     Interface(#[from] InterfaceError),
     #[error(transparent)]
     Log(#[from] FollowError),
+    #[error(transparent)]
+    Netem(#[from] ScriptError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
     #[error(
@@ -100,16 +103,18 @@ fn run(args: &Args) -> Result<Exit, RunError> {
     input::catch_signals(sender.clone()).map_err(RunError::system("cannot listen for signals"))?;
     // Dropped on every way out, and the probe ends with it.
     let Opened {
-        app,
+        mut app,
         replay,
         probing: _probing,
     } = open(&plan, &sender)?;
+    let netem = follow_network(&plan, &mut app, &sender)?;
     if plan.once.is_some() {
         return print_frame(&plan, app, replay, &events);
     }
     let mut dashboard = Dashboard {
         app,
         replay,
+        netem,
         export_dir: plan.export_dir,
         on_interrupt: OnInterrupt::Leave,
     };
@@ -122,6 +127,19 @@ fn run(args: &Args) -> Result<Exit, RunError> {
         Left::Quit | Left::NoMoreEvents => Exit::Done,
         Left::Interrupted => Exit::Interrupted,
     })
+}
+
+fn follow_network(plan: &Plan, app: &mut App, sender: &SyncSender<Event>) -> Result<Option<Netem>, RunError> {
+    let Some(netem) = &plan.netem else { return Ok(None) };
+    let place = netem.place.clone();
+    let script = netem
+        .allowed
+        .then(|| Script::find(netem.script.as_deref(), place.clone(), netem.i_know))
+        .transpose()?;
+    app.follow_network(place.to_string(), netem.allowed);
+    Netem::start(place, script, sender.clone())
+        .map(Some)
+        .map_err(RunError::system("cannot start a thread"))
 }
 
 /// What was opened.

@@ -6,6 +6,7 @@ pub mod capture;
 mod endpoint;
 mod line;
 pub mod log;
+pub mod netem;
 mod packed;
 mod player;
 pub mod probe;
