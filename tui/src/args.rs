@@ -107,6 +107,9 @@ pub struct Args {
     /// Colours [default: what the terminal can show].
     #[arg(long, value_enum, value_name = "THEME", help_heading = "Looks")]
     pub theme: Option<ThemeArg>,
+    /// Leave the mouse to the terminal: otherwise its wheel scrolls and selects.
+    #[arg(long, help_heading = "Looks")]
+    pub no_mouse: bool,
     /// Colour: auto heeds NO_COLOR and what the terminal is.
     #[arg(
         long,

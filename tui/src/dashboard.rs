@@ -1,6 +1,6 @@
 //! The loop: events and time in, frames out.
 
-use crate::action::Effect;
+use crate::action::{Action, Effect};
 use crate::app::App;
 use crate::event::Event;
 use crate::keys;
@@ -9,7 +9,7 @@ use crate::source::RecordingError;
 use crate::source::netem::Netem;
 use crate::term::{self, Screen};
 use crate::{export, view};
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 use ratatui::buffer::Buffer;
 use std::io;
 use std::path::PathBuf;
@@ -159,6 +159,11 @@ impl Dashboard {
                     }
                 }
             }
+            Event::Terminal(Input::Mouse(mouse)) => match mouse.kind {
+                MouseEventKind::ScrollUp => drop(self.app.apply(Action::Up)),
+                MouseEventKind::ScrollDown => drop(self.app.apply(Action::Down)),
+                _ => {}
+            },
             // A resize needs no more than the new frame that every event brings.
             Event::Terminal(_) => {}
         }

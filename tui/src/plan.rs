@@ -29,6 +29,8 @@ pub struct Plan {
     pub theme: Theme,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
+    /// The mouse's wheel scrolls.
+    pub mouse: bool,
     /// More words on standard error.
     pub verbose: bool,
 }
@@ -172,6 +174,7 @@ impl Plan {
             once,
             theme: theme(args, environment),
             export_dir: args.export_dir.clone().unwrap_or_else(|| PathBuf::from(".")),
+            mouse: !args.no_mouse,
             verbose: args.verbose && !args.quiet,
         })
     }

@@ -119,6 +119,11 @@ fn run(args: &Args) -> Result<Exit, RunError> {
         on_interrupt: OnInterrupt::Leave,
     };
     let mut screen = Screen::take().map_err(RunError::system("cannot take the terminal over"))?;
+    if plan.mouse {
+        screen
+            .take_mouse()
+            .map_err(RunError::system("cannot take the mouse over"))?;
+    }
     let keys = input::read_keys(sender).map_err(RunError::system("cannot read keys"))?;
     let left = dashboard.run(&mut screen, &events);
     drop(keys);

@@ -2,12 +2,10 @@
 
 use crate::app::{App, Mode};
 use crate::model::{Freshness, Link};
-use crate::source::netem::Shape;
 use crate::theme::Role;
 use crate::view::panel::span;
 use crate::view::words;
 use clw_core::snapshot::Phase;
-use clw_core::units::show_count;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -201,28 +199,5 @@ fn alerts(app: &App) -> Vec<Span<'static>> {
     if super::generator::is_suspect(app) {
         alerts.push(span(app, Role::Bad, "GENERATOR UNWELL "));
     }
-    if let Some((place, known)) = app.followed_network() {
-        alerts.insert(0, network(app, place, known));
-    }
     alerts
-}
-
-/// What is done to the interface that is followed.
-fn network(app: &App, place: &str, known: &Result<Shape, String>) -> Span<'static> {
-    let (text, role) = match known {
-        Err(why) => (format!("{place}: {}", words::fit(why, 40)), Role::Warn),
-        Ok(shape) if shape.words.is_empty() => (format!("{place}: no netem"), Role::Dim),
-        Ok(shape) => {
-            let lost = show_count(shape.dropped);
-            (
-                format!(
-                    "{place}: {}, {lost} dropped, {} waiting",
-                    words::fit(&shape.words, 40),
-                    shape.waiting
-                ),
-                Role::Warn,
-            )
-        }
-    };
-    span(app, role, format!("{text} "))
 }

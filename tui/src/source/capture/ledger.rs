@@ -329,3 +329,47 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clw_analyzer::source::LinkType;
+
+    #[test]
+    fn packets_that_the_kernel_dropped_are_the_viewers_own_trouble_and_quiet_is_told_too() {
+        let mut ledger = Ledger::new("lo", None);
+        assert_eq!(ledger.now_ns(), None);
+        ledger.begin(5_000_000_000);
+        ledger.dropped(0);
+        let quiet = ledger.tell(6_000_000_000);
+        assert_eq!(
+            (quiet.elapsed_us, quiet.counters.generator_errors.len()),
+            (1_000_000, 0)
+        );
+        ledger.dropped(17);
+        let told = ledger.tell(7_000_000_000);
+        assert_eq!(told.counters.generator_errors.get(DROPPED), Some(&17));
+        assert_eq!((told.seq, told.interval_us), (1, 1_000_000));
+        assert_eq!(told.counters.sessions.started, 0);
+    }
+
+    #[test]
+    fn noise_is_no_session_and_does_no_harm() {
+        let mut ledger = Ledger::new("-", Some(1));
+        let bytes: Vec<u8> = (0..2000u32).map(|i| (i * 7919 % 251) as u8).collect();
+        for length in 0..bytes.len() {
+            ledger.feed(&Frame {
+                number: length as u64 + 1,
+                at_ns: if length % 7 == 0 { u64::MAX } else { length as u64 },
+                interface: 0,
+                link: LinkType::RAW,
+                data: &bytes[..length],
+                original_len: u32::MAX,
+                file: 0,
+            });
+        }
+        let last = ledger.end();
+        assert_eq!(last.counters.sessions.started, 0);
+        assert!(crate::source::within_bounds(&last));
+    }
+}
