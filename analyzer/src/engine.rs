@@ -12,7 +12,7 @@ use clw_core::Dialect;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-/// After its end a connection is kept for so long: stragglers and their RSTs belong to it.
+/// After its end a connection is kept for so long, if nobody waits: stragglers and their RSTs belong to it.
 const LINGER_NS: u64 = 30_000_000_000;
 /// Ended connections kept at most.
 const MAX_LINGERING: usize = 4096;
@@ -30,6 +30,8 @@ pub struct Options {
     pub max_open: usize,
     /// Which connection's timeline to keep.
     pub timeline: Timeline,
+    /// How long a connection that is over is kept before it is judged, for its stragglers, in nanoseconds of the capture.
+    pub linger_ns: u64,
 }
 
 /// Which connections get a timeline.
@@ -51,6 +53,7 @@ impl Default for Options {
             heartbeat_factor: 1.5,
             max_open: 200_000,
             timeline: Timeline::None,
+            linger_ns: LINGER_NS,
         }
     }
 }
@@ -84,6 +87,13 @@ pub struct Live {
     lingers: bool,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
+}
+
+impl Live {
+    /// Whether it has ended, and is kept for its stragglers only.
+    pub const fn is_over(&self) -> bool {
+        self.lingers
+    }
 }
 
 /// Follows all connections of a capture.
@@ -130,6 +140,17 @@ impl Engine {
         self.open.len()
     }
 
+    /// The connections that are being followed, in no order; those that are over stay among them for a while.
+    pub fn connections(&self) -> impl Iterator<Item = &Live> {
+        self.open.values().map(Box::as_ref)
+    }
+
+    /// Time has passed without a segment; `done` gets each connection that has been over for long enough, judged.
+    pub fn advance(&mut self, now_ns: u64, done: &mut impl FnMut(Judged)) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.let_go(done);
+    }
+
     /// Takes the next segment; `done` gets each connection that is over, judged.
     pub fn feed(&mut self, segment: &Segment<'_>, done: &mut impl FnMut(Judged)) {
         if let Some(port) = self.options.port
@@ -151,7 +172,8 @@ impl Engine {
         if let Some(live) = self.open.get_mut(&key) {
             live.is_active = true;
             if follow(live, segment, &self.options, &mut self.shared) {
-                self.lingering.push_back((self.now_ns + LINGER_NS, key, live.id));
+                self.lingering
+                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, live.id));
             }
         } else {
             self.begin(key, segment, done);
@@ -182,7 +204,8 @@ impl Engine {
             is_active: false,
         });
         if follow(&mut live, segment, &self.options, &mut self.shared) {
-            self.lingering.push_back((self.now_ns + LINGER_NS, key, id));
+            self.lingering
+                .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
         }
         self.open.insert(key, live);
     }

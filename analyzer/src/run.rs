@@ -287,6 +287,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         heartbeat_factor: args.heartbeat_factor,
         max_open: args.max_open as usize,
         timeline: args.conn.unwrap_or(Timeline::None),
+        ..Options::default()
     });
     *engine.keys() = keys;
     let mut progress = Progress::new(args.quiet);

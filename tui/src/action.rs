@@ -1,5 +1,7 @@
 //! What a key asks for.
 
+use crate::source::netem::Order;
+
 /// An order to the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -57,11 +59,15 @@ pub enum Action {
     Start,
     /// Replay: to the end.
     End,
+    /// Change what is done to the network.
+    Netem(Order),
 }
 
 /// What an action asks of the world outside of the dashboard's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// The network is to be changed.
+    Netem(Order),
     /// The recording is to be moved.
     Replay(Action),
     /// Text and JSON are to be written.

@@ -1,7 +1,9 @@
 //! The dashboard's state: plain data, changed by snapshots and actions, read by the view.
 
 use crate::action::{Action, Effect};
+use crate::keys::Modes;
 use crate::model::{Freshness, Link, Model, Ranked, rank};
+use crate::source::netem::Shape;
 use crate::theme::Theme;
 use clw_core::journal::SessionRecord;
 use clw_core::snapshot::Snapshot;
@@ -120,6 +122,10 @@ pub struct App {
     span: Option<usize>,
     latency: Option<usize>,
     message: Option<(String, Duration)>,
+    /// Whether keys change the network.
+    pub netem_keys: bool,
+    /// The interface that is followed, with what is known of it.
+    network: Option<(String, Result<Shape, String>)>,
 }
 
 impl App {
@@ -138,6 +144,8 @@ impl App {
             span: None,
             latency: None,
             message: None,
+            netem_keys: false,
+            network: None,
         }
     }
 
@@ -159,6 +167,34 @@ impl App {
     /// Whether a live picture is held.
     pub fn is_paused(&self) -> bool {
         self.frozen.is_some()
+    }
+
+    /// An interface is followed, and may be changed by keys.
+    pub fn follow_network(&mut self, place: impl Into<String>, keys: bool) {
+        self.network = Some((place.into(), Err("not looked at yet".to_owned())));
+        self.netem_keys = keys;
+    }
+
+    /// What is done to the network now.
+    pub fn network(&mut self, shape: Result<Shape, String>) {
+        let condition = shape.as_ref().map(|s| s.words.clone()).unwrap_or_default();
+        self.live.shape_network(condition);
+        if let Some((_, known)) = &mut self.network {
+            *known = shape;
+        }
+    }
+
+    /// The interface that is followed, with what is known of it.
+    pub const fn followed_network(&self) -> Option<&(String, Result<Shape, String>)> {
+        self.network.as_ref()
+    }
+
+    /// Which keys do something.
+    pub fn modes(&self) -> Modes {
+        Modes {
+            replay: self.is_replay(),
+            netem: self.netem_keys,
+        }
     }
 
     /// Whether the data comes from a recording.
@@ -282,6 +318,7 @@ impl App {
             Action::Interrupt => return Some(Effect::Interrupt),
             Action::Export => return Some(Effect::Export),
             Action::Picture => return Some(Effect::Picture),
+            Action::Netem(order) => return self.netem_keys.then_some(Effect::Netem(order)),
             Action::Pause if self.is_replay() => return Some(Effect::Replay(action)),
             Action::Faster
             | Action::Slower

@@ -17,6 +17,11 @@ use std::time::Duration;
         clw-tui --attach :9100\n  \
         clw-tui --attach load-1:9100 --attach load-2:9100    several generators, added up\n  \
         clw-tui --replay run.journal --speed 8\n  \
+        clw-tui --replay incident.pcapng.gz                  the sessions in a capture\n  \
+        sudo clw-tui --capture eth0 --port 18789             a gateway that nobody loads, by its packets\n  \
+        sudo tcpdump -U -w - | clw-tui --capture -\n  \
+        CLW_TOKEN=… clw-tui --probe ws://127.0.0.1:18789     three canary sessions of its own\n  \
+        clw-tui --log gateway.log                            endings by the gateway's own words\n  \
         clw-tui --attach :9100 --once                        one frame as text, for scripts",
     disable_help_flag = true,
     disable_version_flag = true,
@@ -26,9 +31,49 @@ pub struct Args {
     /// Attach to a running clw-bench --telemetry: HOST:PORT, :PORT or the path of a Unix socket; repeatable.
     #[arg(long, value_name = "ADDR|PATH", help_heading = "Source")]
     pub attach: Vec<String>,
-    /// Replay a journal (clw-bench --journal) or a saved telemetry stream.
+    /// Replay a journal (clw-bench --journal), a saved telemetry stream or a capture (pcap, pcapng); .gz and .zst too.
     #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with = "attach")]
     pub replay: Option<PathBuf>,
+    /// Follow the sessions in the packets of an interface, of all (any), or of a capture on standard input (-).
+    #[arg(long, value_name = "IFACE|-", help_heading = "Source", conflicts_with_all = ["attach", "replay"])]
+    pub capture: Option<String>,
+    /// Follow the gateway's own log (clw-gateway or OpenClaw), as tail -F does.
+    #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with_all = ["attach", "replay", "capture"])]
+    pub log: Option<PathBuf>,
+    /// Hold a few sessions of its own against a gateway, to tell a gateway's fault from a user's network; alone, or beside
+    /// --attach. The token comes from CLW_TOKEN or --token-file.
+    #[arg(long, value_name = "URL", help_heading = "Source", conflicts_with_all = ["replay", "capture", "log"])]
+    pub probe: Option<String>,
+    /// How many [default: 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), requires = "probe", help_heading = "Source")]
+    pub probe_sessions: Option<u32>,
+    /// The probe's token.
+    #[arg(long, value_name = "F", requires = "probe", help_heading = "Source")]
+    pub token_file: Option<PathBuf>,
+    /// The probe's target is no loopback or private address, and its owner agrees.
+    #[arg(long, requires = "probe", help_heading = "Source")]
+    pub allow_remote: bool,
+    /// Packets: only connections with this port, whatever they speak [default: gateways, recognised on any port].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Source", conflicts_with = "attach")]
+    pub port: Option<u16>,
+
+    /// Show what tc does to an interface: NETNS/IF, or IF here.
+    #[arg(
+        long,
+        value_name = "NETNS/IF",
+        help_heading = "Network",
+        conflicts_with = "replay"
+    )]
+    pub netem: Option<String>,
+    /// Change it by keys, through netem-scripts/netem; undone on every way out.
+    #[arg(long, requires = "netem", help_heading = "Network")]
+    pub allow_netem: bool,
+    /// The netem script [default: netem-scripts/netem above clw-tui, or netem on the PATH].
+    #[arg(long, value_name = "F", requires = "allow_netem", help_heading = "Network")]
+    pub netem_script: Option<PathBuf>,
+    /// The interface is no namespace's that netem run made: shaping it can cut you off, and you know.
+    #[arg(long, requires = "allow_netem", help_heading = "Network")]
+    pub i_know: bool,
 
     /// Begin T into the recording.
     #[arg(long, value_name = "T", value_parser = parse_duration, requires = "replay", help_heading = "Replay")]
@@ -62,6 +107,9 @@ pub struct Args {
     /// Colours [default: what the terminal can show].
     #[arg(long, value_enum, value_name = "THEME", help_heading = "Looks")]
     pub theme: Option<ThemeArg>,
+    /// Leave the mouse to the terminal: otherwise its wheel scrolls and selects.
+    #[arg(long, help_heading = "Looks")]
+    pub no_mouse: bool,
     /// Colour: auto heeds NO_COLOR and what the terminal is.
     #[arg(
         long,

@@ -1,14 +1,15 @@
 //! The loop: events and time in, frames out.
 
-use crate::action::Effect;
+use crate::action::{Action, Effect};
 use crate::app::App;
 use crate::event::Event;
 use crate::keys;
 use crate::replay::Replay;
 use crate::source::RecordingError;
+use crate::source::netem::Netem;
 use crate::term::{self, Screen};
 use crate::{export, view};
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 use ratatui::buffer::Buffer;
 use std::io;
 use std::path::PathBuf;
@@ -41,6 +42,9 @@ pub enum DashboardError {
     /// The recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// A source.
+    #[error("{0}")]
+    Source(String),
 }
 
 /// What Ctrl-C does.
@@ -57,6 +61,8 @@ pub struct Dashboard {
     pub app: App,
     /// The recording, if it is one that is shown.
     pub replay: Option<Replay>,
+    /// The network, if it is followed.
+    pub netem: Option<Netem>,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
     /// What Ctrl-C does.
@@ -118,10 +124,12 @@ impl Dashboard {
             Event::Record(record) => self.app.record(*record),
             Event::Link { source, link } => self.app.link(source, link),
             Event::Signal(_) => return Ok(Some(Left::Interrupted)),
+            Event::Network(shape) => self.app.network(shape),
+            Event::Failed(why) => return Err(DashboardError::Source(why)),
             Event::Say(text) => self.app.say(text),
             Event::Close => return Ok(Some(Left::NoMoreEvents)),
             Event::Terminal(Input::Key(key)) if key.kind != KeyEventKind::Release => {
-                let effect = keys::action_of(key, self.app.is_replay()).and_then(|a| self.app.apply(a));
+                let effect = keys::action_of(key, self.app.modes()).and_then(|a| self.app.apply(a));
                 match effect {
                     None => {}
                     Some(Effect::Leave) => return Ok(Some(Left::Quit)),
@@ -129,6 +137,12 @@ impl Dashboard {
                         OnInterrupt::Leave => return Ok(Some(Left::Interrupted)),
                         OnInterrupt::Tell(host) => host(),
                     },
+                    Some(Effect::Netem(order)) => {
+                        if let Some(netem) = &self.netem {
+                            netem.order(order);
+                            self.app.say("netem: …");
+                        }
+                    }
                     Some(Effect::Replay(action)) => {
                         if let Some(replay) = &mut self.replay {
                             replay.apply(action, &mut self.app)?;
@@ -145,6 +159,11 @@ impl Dashboard {
                     }
                 }
             }
+            Event::Terminal(Input::Mouse(mouse)) => match mouse.kind {
+                MouseEventKind::ScrollUp => drop(self.app.apply(Action::Up)),
+                MouseEventKind::ScrollDown => drop(self.app.apply(Action::Down)),
+                _ => {}
+            },
             // A resize needs no more than the new frame that every event brings.
             Event::Terminal(_) => {}
         }

@@ -56,6 +56,7 @@ impl Embedded {
         let mut dashboard = Dashboard {
             app,
             replay: None,
+            netem: None,
             export_dir: PathBuf::from("."),
             on_interrupt: OnInterrupt::Tell(Box::new(move || interrupt(Order::Interrupt))),
         };

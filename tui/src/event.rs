@@ -27,6 +27,10 @@ pub enum Event {
     Terminal(crossterm::event::Event),
     /// SIGTERM, SIGINT or SIGHUP.
     Signal(i32),
+    /// A source cannot go on, and trying again would not help; why.
+    Failed(String),
+    /// What is done to the network on purpose, or why that is not known.
+    Network(Result<crate::source::netem::Shape, String>),
     /// The host has something to say.
     Say(String),
     /// The host is done with the dashboard.

@@ -1,6 +1,7 @@
 //! The keys: one table, from which come the bindings, the footer and the help.
 
 use crate::action::Action;
+use crate::source::netem::Order;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// When a key does something.
@@ -10,6 +11,28 @@ pub enum When {
     Always,
     /// In a replay.
     Replay,
+    /// Where the network may be changed.
+    Netem,
+}
+
+/// What the dashboard is about, as far as keys depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// A recording is shown.
+    pub replay: bool,
+    /// The network may be changed.
+    pub netem: bool,
+}
+
+impl When {
+    /// Whether the key does something in these modes.
+    pub const fn holds(self, modes: Modes) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Replay => modes.replay,
+            Self::Netem => modes.netem,
+        }
+    }
 }
 
 /// One key, or a group of keys that do the like.
@@ -87,10 +110,18 @@ pub static BINDINGS: &[Binding] = &[
         label: "n N", hint: "incident", help: "to the next incident, or the one before", when: When::Replay, rank: 89 },
     Binding { keys: &[(KeyCode::Home, NONE, Action::Start), (KeyCode::End, NONE, Action::End)],
         label: "Home End", hint: "", help: "to the beginning or the end", when: When::Replay, rank: 0 },
+    Binding { keys: &[(ch('p'), NONE, Action::Netem(Order::NextProfile))], label: "p", hint: "profile",
+        help: "netem: the next profile of netem list, on the interface that --netem names", when: When::Netem, rank: 84 },
+    Binding { keys: &[(ch('x'), NONE, Action::Netem(Order::Clear))], label: "x", hint: "clear",
+        help: "netem: leave the network alone again", when: When::Netem, rank: 87 },
+    Binding { keys: &[(ch('['), NONE, Action::Netem(Order::Loss(false))), (ch(']'), NONE, Action::Netem(Order::Loss(true)))],
+        label: "[ ]", hint: "loss", help: "netem: 1 % less or more loss", when: When::Netem, rank: 82 },
+    Binding { keys: &[(ch('{'), NONE, Action::Netem(Order::Delay(false))), (ch('}'), NONE, Action::Netem(Order::Delay(true)))],
+        label: "{ }", hint: "delay", help: "netem: 50 ms less or more delay", when: When::Netem, rank: 81 },
 ];
 
 /// What a key event asks for; releases and repeats of keys other than presses ask for nothing.
-pub fn action_of(event: KeyEvent, replay: bool) -> Option<Action> {
+pub fn action_of(event: KeyEvent, modes: Modes) -> Option<Action> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
@@ -101,7 +132,7 @@ pub fn action_of(event: KeyEvent, replay: bool) -> Option<Action> {
     };
     BINDINGS
         .iter()
-        .filter(|b| b.when == When::Always || replay)
+        .filter(|b| b.when.holds(modes))
         .flat_map(|b| b.keys)
         .find(|(code, with, _)| *code == event.code && *with == modifiers)
         .map(|(_, _, action)| *action)
@@ -109,10 +140,10 @@ pub fn action_of(event: KeyEvent, replay: bool) -> Option<Action> {
 
 /// Hints for a footer of `width` columns, in the order of the table: those of the least rank are left out until the rest
 /// fits, with two columns between them.
-pub fn hints(width: usize, replay: bool) -> Vec<(&'static str, &'static str)> {
+pub fn hints(width: usize, modes: Modes) -> Vec<(&'static str, &'static str)> {
     let mut shown: Vec<&Binding> = BINDINGS
         .iter()
-        .filter(|b| !b.hint.is_empty() && (b.when == When::Always || replay))
+        .filter(|b| !b.hint.is_empty() && b.when.holds(modes))
         .collect();
     let columns = |bindings: &[&Binding]| -> usize {
         bindings
@@ -134,6 +165,11 @@ pub fn hints(width: usize, replay: bool) -> Vec<(&'static str, &'static str)> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    const REPLAY: Modes = Modes {
+        replay: true,
+        netem: false,
+    };
 
     #[test]
     fn no_key_is_bound_twice() {
@@ -159,29 +195,33 @@ mod tests {
     #[test]
     fn the_footer_sheds_what_is_needed_least() {
         for replay in [false, true] {
+            let modes = Modes {
+                replay,
+                netem: replay,
+            };
             for width in 0..200 {
-                let used: usize = hints(width, replay)
+                let used: usize = hints(width, modes)
                     .iter()
                     .map(|(l, h)| l.chars().count() + h.chars().count() + 3)
                     .sum();
                 assert!(used <= width);
             }
         }
-        assert_eq!(hints(20, false), [("q", "quit"), ("?", "help")]);
-        assert!(hints(200, true).contains(&("n N", "incident")));
-        assert!(!hints(200, false).contains(&("n N", "incident")));
+        assert_eq!(hints(20, Modes::default()), [("q", "quit"), ("?", "help")]);
+        assert!(hints(200, REPLAY).contains(&("n N", "incident")));
+        assert!(!hints(200, Modes::default()).contains(&("n N", "incident")));
     }
 
     #[test]
     fn presses_count_and_releases_do_not() {
         let mut key = KeyEvent::new(KeyCode::Char('q'), NONE);
-        assert_eq!(action_of(key, false), Some(Action::Quit));
+        assert_eq!(action_of(key, Modes::default()), Some(Action::Quit));
         key.kind = KeyEventKind::Release;
-        assert_eq!(action_of(key, false), None);
+        assert_eq!(action_of(key, Modes::default()), None);
         let shifted = KeyEvent::new(KeyCode::Char('N'), SHIFT);
-        assert_eq!(action_of(shifted, true), Some(Action::PreviousIncident));
-        assert_eq!(action_of(shifted, false), None);
+        assert_eq!(action_of(shifted, REPLAY), Some(Action::PreviousIncident));
+        assert_eq!(action_of(shifted, Modes::default()), None);
         let control = KeyEvent::new(KeyCode::Char('c'), CTRL);
-        assert_eq!(action_of(control, false), Some(Action::Interrupt));
+        assert_eq!(action_of(control, Modes::default()), Some(Action::Interrupt));
     }
 }

@@ -17,10 +17,18 @@ const SECOND: Duration = Duration::from_millis(2500);
 
 /// No data came.
 #[derive(Debug, Error)]
-#[error("no data within {waited:.0?}: {}", .why.join("; "))]
-pub struct NoData {
-    waited: Duration,
-    why: Vec<String>,
+pub enum NoData {
+    /// In time.
+    #[error("no data within {waited:.0?}: {}", .why.join("; "))]
+    InTime {
+        /// How long it waited.
+        waited: Duration,
+        /// What became of each source.
+        why: Vec<String>,
+    },
+    /// Nor will any come.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Waits for two snapshots of each source, or what comes in time.
@@ -70,7 +78,9 @@ pub fn collect(app: &mut App, once: &Once, verbose: bool, events: &Receiver<Even
                 }
             }
             Event::Record(record) => app.record(*record),
-            Event::Signal(_) | Event::Close => break,
+            Event::Network(shape) => app.network(shape),
+            Event::Failed(why) if !any => return Err(NoData::Failed(why)),
+            Event::Failed(_) | Event::Signal(_) | Event::Close => break,
             Event::Terminal(_) | Event::Say(_) => {}
         }
     }
@@ -83,7 +93,7 @@ pub fn collect(app: &mut App, once: &Once, verbose: bool, events: &Receiver<Even
         .iter()
         .map(|f| format!("{}: {}", f.label, state(&f.link)))
         .collect();
-    Err(NoData {
+    Err(NoData::InTime {
         waited: began.elapsed(),
         why,
     })

@@ -3,6 +3,8 @@
 use crate::app::Page;
 use crate::args::{Args, ColorArg, ThemeArg};
 use crate::source::Endpoint;
+use crate::source::netem::{Place, PlaceError};
+use crate::source::probe::Probe;
 use crate::theme::Theme;
 use crate::view::LEAST;
 use std::path::PathBuf;
@@ -21,23 +23,42 @@ pub struct Plan {
     pub source: Source,
     /// One frame as text instead of a dashboard.
     pub once: Option<Once>,
+    /// The interface that is followed.
+    pub netem: Option<NetemPlan>,
     /// Colours.
     pub theme: Theme,
     /// Where exports and pictures go.
     pub export_dir: PathBuf,
+    /// The mouse's wheel scrolls.
+    pub mouse: bool,
     /// More words on standard error.
     pub verbose: bool,
+}
+
+/// How an interface is followed.
+#[derive(Clone, Debug)]
+pub struct NetemPlan {
+    /// Which.
+    pub place: Place,
+    /// Keys change it.
+    pub allowed: bool,
+    /// The script, if it was named.
+    pub script: Option<PathBuf>,
+    /// The interface may be any.
+    pub i_know: bool,
 }
 
 /// Where the data comes from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Running generators.
-    Attach(Vec<Endpoint>),
+    /// Running generators, and one of the dashboard's own.
+    Attach(Vec<Endpoint>, Option<Probe>),
     /// A recording.
     Replay {
         /// The file.
         path: PathBuf,
+        /// Of a capture only connections with this port.
+        port: Option<u16>,
         /// How many times faster than it happened.
         speed: u32,
         /// Where to begin.
@@ -45,6 +66,15 @@ pub enum Source {
         /// Whether time stands still at first.
         paused: bool,
     },
+    /// Packets as they pass.
+    Capture {
+        /// An interface, `any`, or `-` for standard input.
+        from: String,
+        /// Only connections with this port.
+        port: Option<u16>,
+    },
+    /// The gateway's log, as it grows.
+    Log(PathBuf),
 }
 
 /// How `--once` prints.
@@ -64,8 +94,17 @@ pub struct Once {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UsageError {
     /// No source.
-    #[error("nothing to show: give --attach ADDR|PATH (a running clw-bench --telemetry) or --replay FILE")]
+    #[error(
+        "nothing to show: give --attach ADDR|PATH (a running clw-bench --telemetry), --replay FILE, --capture IFACE|- (packets), \
+         --log FILE (the gateway's log) or --probe URL"
+    )]
     NoSource,
+    /// No interface.
+    #[error("--netem `{0}`: {1}")]
+    Place(String, PlaceError),
+    /// A port without packets.
+    #[error("--port narrows packets: it needs --capture or --replay of a capture")]
+    PortOfNothing,
     /// An endpoint.
     #[error("--attach `{0}`: write HOST:PORT, :PORT or the path of a Unix socket")]
     Endpoint(String),
@@ -131,9 +170,11 @@ impl Plan {
             .transpose()?;
         Ok(Self {
             source: source(args)?,
+            netem: netem(args)?,
             once,
             theme: theme(args, environment),
             export_dir: args.export_dir.clone().unwrap_or_else(|| PathBuf::from(".")),
+            mouse: !args.no_mouse,
             verbose: args.verbose && !args.quiet,
         })
     }
@@ -143,10 +184,23 @@ fn source(args: &Args) -> Result<Source, UsageError> {
     if let Some(path) = &args.replay {
         return Ok(Source::Replay {
             path: path.clone(),
+            port: args.port,
             speed: args.speed.unwrap_or(1),
             at: args.at,
             paused: args.paused,
         });
+    }
+    if let Some(path) = &args.log {
+        return Ok(Source::Log(path.clone()));
+    }
+    if let Some(from) = &args.capture {
+        return Ok(Source::Capture {
+            from: from.clone(),
+            port: args.port,
+        });
+    }
+    if args.port.is_some() {
+        return Err(UsageError::PortOfNothing);
     }
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for text in &args.attach {
@@ -156,11 +210,29 @@ fn source(args: &Args) -> Result<Source, UsageError> {
         }
         endpoints.push(endpoint);
     }
+    let probe = args.probe.as_ref().map(|url| Probe {
+        url: url.clone(),
+        sessions: args.probe_sessions.unwrap_or(3),
+        token_file: args.token_file.clone(),
+        allow_remote: args.allow_remote,
+    });
     match endpoints.len() {
-        0 => Err(UsageError::NoSource),
+        0 if probe.is_none() => Err(UsageError::NoSource),
         n if n > MAX_SOURCES => Err(UsageError::TooMany(n)),
-        _ => Ok(Source::Attach(endpoints)),
+        _ => Ok(Source::Attach(endpoints, probe)),
     }
+}
+
+fn netem(args: &Args) -> Result<Option<NetemPlan>, UsageError> {
+    let plan = |text: &String| {
+        Ok(NetemPlan {
+            place: text.parse().map_err(|e| UsageError::Place(text.clone(), e))?,
+            allowed: args.allow_netem,
+            script: args.netem_script.clone(),
+            i_know: args.i_know,
+        })
+    };
+    args.netem.as_ref().map(plan).transpose()
 }
 
 fn theme(args: &Args, environment: &Environment) -> Theme {

@@ -174,7 +174,7 @@ mod tests {
 
     fn opened() -> (Replay, App) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/outage.journal");
-        let replay = Replay::new(Recording::open(&path).unwrap());
+        let replay = Replay::new(Recording::open(&path, None).unwrap());
         let model = Model::new(replay.labels().iter().cloned());
         let app = App::new(model, replay.mode(), Theme::None);
         (replay, app)

@@ -10,7 +10,11 @@ use crate::model::Model;
 use crate::once::{self, NoData};
 use crate::plan::{Environment, Plan, Source, UsageError};
 use crate::replay::Replay;
-use crate::source::{Recording, RecordingError, attach};
+use crate::source::capture::{Interface, InterfaceError, watch_interface, watch_stream};
+use crate::source::log::{Follow, FollowError, follow_log};
+use crate::source::netem::{Netem, Script, ScriptError};
+use crate::source::probe::{ProbeError, Probing};
+use crate::source::{Endpoint, Recording, RecordingError, attach};
 use crate::term::Screen;
 use clap::Parser as _;
 use std::ffi::OsString;
@@ -29,6 +33,18 @@ enum RunError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    #[error(transparent)]
+    Log(#[from] FollowError),
+    #[error(transparent)]
+    Netem(#[from] ScriptError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(
+        "--capture -: standard input is a terminal: pipe a capture into it, such as sudo tcpdump -U -w - | clw-tui --capture -"
+    )]
+    NoCapture,
+    #[error(transparent)]
     NoData(#[from] NoData),
     #[error(transparent)]
     Dashboard(#[from] DashboardError),
@@ -41,7 +57,7 @@ enum RunError {
 impl RunError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::NoCapture => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -84,18 +100,30 @@ fn run(args: &Args) -> Result<Exit, RunError> {
         return Err(RunError::NoTerminal);
     }
     let (sender, events) = sync_channel(QUEUE);
-    let (app, replay) = open(&plan, &sender)?;
     input::catch_signals(sender.clone()).map_err(RunError::system("cannot listen for signals"))?;
+    // Dropped on every way out, and the probe ends with it.
+    let Opened {
+        mut app,
+        replay,
+        probing: _probing,
+    } = open(&plan, &sender)?;
+    let netem = follow_network(&plan, &mut app, &sender)?;
     if plan.once.is_some() {
         return print_frame(&plan, app, replay, &events);
     }
     let mut dashboard = Dashboard {
         app,
         replay,
+        netem,
         export_dir: plan.export_dir,
         on_interrupt: OnInterrupt::Leave,
     };
     let mut screen = Screen::take().map_err(RunError::system("cannot take the terminal over"))?;
+    if plan.mouse {
+        screen
+            .take_mouse()
+            .map_err(RunError::system("cannot take the mouse over"))?;
+    }
     let keys = input::read_keys(sender).map_err(RunError::system("cannot read keys"))?;
     let left = dashboard.run(&mut screen, &events);
     drop(keys);
@@ -106,24 +134,84 @@ fn run(args: &Args) -> Result<Exit, RunError> {
     })
 }
 
-fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>), RunError> {
+fn follow_network(plan: &Plan, app: &mut App, sender: &SyncSender<Event>) -> Result<Option<Netem>, RunError> {
+    let Some(netem) = &plan.netem else { return Ok(None) };
+    let place = netem.place.clone();
+    let script = netem
+        .allowed
+        .then(|| Script::find(netem.script.as_deref(), place.clone(), netem.i_know))
+        .transpose()?;
+    app.follow_network(place.to_string(), netem.allowed);
+    Netem::start(place, script, sender.clone())
+        .map(Some)
+        .map_err(RunError::system("cannot start a thread"))
+}
+
+/// What was opened.
+struct Opened {
+    app: App,
+    replay: Option<Replay>,
+    /// Ends when it is dropped.
+    probing: Option<Probing>,
+}
+
+impl Opened {
+    fn live(label: String, plan: &Plan) -> Self {
+        Self {
+            app: App::new(Model::new([label]), Mode::Live, plan.theme),
+            replay: None,
+            probing: None,
+        }
+    }
+}
+
+/// A URL may carry a token behind its `?` or before its `@`.
+fn without_secrets(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = host.rsplit('@').next().unwrap_or_default();
+            let slash = if path.is_empty() { "" } else { "/" };
+            format!("{scheme}://{host}{slash}{path}")
+        }
+        None => bare.to_owned(),
+    }
+}
+
+fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
     match &plan.source {
-        Source::Attach(endpoints) => {
-            let labels = endpoints.iter().map(ToString::to_string);
+        Source::Attach(endpoints, probe) => {
+            let mut labels: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+            let mut endpoints = endpoints.clone();
+            let probing = match probe {
+                Some(probe) => {
+                    labels.push(format!("probe {}", without_secrets(&probe.url)));
+                    let probing = probe.start(sender.clone())?;
+                    endpoints.push(Endpoint::Unix(probing.socket()));
+                    Some(probing)
+                }
+                None => None,
+            };
             let app = App::new(Model::new(labels), Mode::Live, plan.theme);
-            for (source, endpoint) in endpoints.iter().enumerate() {
-                attach(source, endpoint.clone(), sender.clone())
+            for (source, endpoint) in endpoints.into_iter().enumerate() {
+                attach(source, endpoint, sender.clone())
                     .map_err(RunError::system("cannot start a thread"))?;
             }
-            Ok((app, None))
+            Ok(Opened {
+                app,
+                replay: None,
+                probing,
+            })
         }
         Source::Replay {
             path,
+            port,
             speed,
             at,
             paused,
         } => {
-            let mut replay = Replay::new(Recording::open(path)?);
+            let mut replay = Replay::new(Recording::open(path, *port)?);
             let player = replay.player();
             player.set_speed(*speed);
             player.playing = !paused;
@@ -133,7 +221,33 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<(App, Option<Replay>)
                 plan.theme,
             );
             replay.begin(*at, &mut app)?;
-            Ok((app, Some(replay)))
+            Ok(Opened {
+                app,
+                replay: Some(replay),
+                probing: None,
+            })
+        }
+        Source::Capture { from, port } => {
+            let thread = RunError::system("cannot start a thread");
+            let sender = sender.clone();
+            let label = if from == "-" {
+                if io::stdin().is_terminal() {
+                    return Err(RunError::NoCapture);
+                }
+                watch_stream(0, *port, sender).map_err(thread)?;
+                "a capture on standard input".to_owned()
+            } else {
+                watch_interface(0, Interface::open(from)?, from, *port, sender).map_err(thread)?;
+                format!("the packets of {from}")
+            };
+            let label = port.map_or(label.clone(), |port| format!("{label}, port {port}"));
+            Ok(Opened::live(label, plan))
+        }
+        Source::Log(path) => {
+            follow_log(0, Follow::open(path)?, sender.clone())
+                .map_err(RunError::system("cannot start a thread"))?;
+            let label = format!("the log {}", path.display());
+            Ok(Opened::live(label, plan))
         }
     }
 }

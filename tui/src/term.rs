@@ -1,6 +1,7 @@
 //! The terminal: taken over, and given back on every way out.
 
 use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::Terminal;
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the terminal is ours: it is given back once, by whoever comes first.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the mouse is ours.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
 /// A terminal that is given back when this is dropped.
@@ -39,6 +42,12 @@ impl Screen {
             .inspect_err(|_| give_back())
     }
 
+    /// Takes the mouse too: its wheel scrolls, and the terminal's own selection then takes Shift.
+    pub fn take_mouse(&self) -> io::Result<()> {
+        MOUSE.store(true, Ordering::SeqCst);
+        execute!(io::stdout(), EnableMouseCapture)
+    }
+
     /// The terminal, to draw on.
     pub fn terminal(&mut self) -> &mut Terminal<CrosstermBackend<Stdout>> {
         &mut self.terminal
@@ -59,6 +68,9 @@ pub fn is_taken() -> bool {
 /// Gives the terminal back, if it was taken. There is nobody to tell of an error: the terminal may be gone.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
+        if MOUSE.swap(false, Ordering::SeqCst) {
+            let _ = execute!(io::stdout(), DisableMouseCapture);
+        }
         let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }

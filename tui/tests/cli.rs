@@ -168,7 +168,7 @@ fn files_that_cannot_be_replayed_say_why_and_where() {
         (
             "pcap",
             b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00".to_vec(),
-            "clw-analyze reads it",
+            "broken file header",
         ),
         (
             "newer",

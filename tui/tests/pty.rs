@@ -167,6 +167,26 @@ fn takes_the_screen_and_panics() {
 }
 
 #[test]
+fn the_wheel_scrolls_and_the_mouse_is_given_back() {
+    let generator = Generator::start();
+    let mut session = tui(&["--attach", &generator.address], (80, 24));
+    session.until(&["LIVE"]);
+    session.press("3");
+    session.until(&["what Credentials refused"]);
+    session.press("\x1b[<65;10;10M");
+    session.until(&["what Ended gracefully"]);
+    session.press("\x1b[<64;10;10M");
+    session.until(&["what Credentials refused"]);
+    session.press("q");
+    let left = session.ends_restored(0);
+    assert!(left.rfind("\x1b[?1000l") > left.rfind("\x1b[?1000h"), "{left:?}");
+    let mut without = tui(&["--no-mouse", "--attach", &generator.address], (80, 24));
+    without.until(&["WAITING"]);
+    without.press("q");
+    assert!(!without.ends_restored(0).contains("\x1b[?1000h"));
+}
+
+#[test]
 fn a_closed_terminal_ends_it() {
     let generator = Generator::start();
     let pair = native_pty_system().openpty(size(80, 24)).unwrap();

@@ -7,6 +7,7 @@ use clw_tui::action::Action;
 use clw_tui::app::{App, Mode, Overlay, Page};
 use clw_tui::export;
 use clw_tui::model::{Link, Model};
+use clw_tui::source::netem::Shape;
 use clw_tui::theme::Theme;
 use common::app_at;
 use std::time::Duration;
@@ -41,6 +42,28 @@ fn every_overlay_at_three_sizes() {
             insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(&app, (width, height)));
         }
     }
+}
+
+#[test]
+fn the_network_that_is_followed_at_three_sizes() {
+    let mut app = app_at(20);
+    app.follow_network("lab-client/eth0", true);
+    app.network(Ok(Shape {
+        words: "delay 100ms ±20ms loss 1%".to_owned(),
+        dropped: 1234,
+        passed: 98_765,
+        waiting: 12,
+    }));
+    for snapshot in common::run().into_iter().skip(20).take(10) {
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.settle();
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(format!("network_{width}x{height}"), screen(&app, (width, height)));
+    }
+    app.overlay = Some(Overlay::Help);
+    insta::assert_snapshot!("network_help_80x40", screen(&app, (80, 40)));
 }
 
 #[test]

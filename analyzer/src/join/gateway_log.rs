@@ -95,7 +95,7 @@ impl GatewayLog {
 }
 
 /// `peer=CLIENT:PORT->SERVER:PORT`.
-fn peer(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+pub(super) fn peer(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let (client, rest) = line.split_once("peer=")?.1.split_once("->")?;
     let server = rest.split_whitespace().next()?;
     Some((client.parse().ok()?, server.parse().ok()?))

@@ -1,5 +1,6 @@
 //! The same sessions as others saw them, joined with what the wire shows.
 
+pub mod gateway_line;
 pub mod gateway_log;
 pub mod journal;
 pub mod peer;

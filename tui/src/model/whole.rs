@@ -69,6 +69,8 @@ pub struct Model {
     unsettled: bool,
     /// The dashboard's clock and the run's at the first snapshot.
     anchor: Option<(Duration, u64)>,
+    /// What is done to the network, where the dashboard looks itself.
+    network: String,
 }
 
 impl Model {
@@ -197,6 +199,11 @@ impl Model {
         feed.link = link;
     }
 
+    /// What is done to the network on purpose, as the dashboard sees it itself; it holds from the next snapshot on.
+    pub fn shape_network(&mut self, condition: String) {
+        self.network = condition;
+    }
+
     /// Adds a snapshot of a source, come at `now` on the dashboard's clock.
     pub fn absorb(&mut self, source: usize, mut snapshot: Snapshot, now: Duration) {
         let recent = std::mem::take(&mut snapshot.recent);
@@ -288,7 +295,10 @@ impl Model {
     }
 
     fn add_up(&mut self) {
-        let mut whole = Whole::default();
+        let mut whole = Whole {
+            condition: self.network.clone(),
+            ..Whole::default()
+        };
         let told = || self.feeds.iter().filter_map(|f| f.last.as_ref().map(|l| (f, l)));
         let several = self.feeds.len() > 1;
         for (feed, last) in told() {
@@ -299,7 +309,7 @@ impl Model {
             whole.usage.cpu_us += last.usage.cpu_us;
             whole.usage.rss_peak_bytes += last.usage.rss_peak_bytes;
             whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
-            if whole.condition.is_empty() {
+            if whole.condition.is_empty() && self.network.is_empty() {
                 whole.condition.clone_from(&last.condition);
             }
             if whole.target.url.is_empty() {

@@ -2,9 +2,14 @@
 
 mod attach;
 mod bounds;
+pub mod capture;
 mod endpoint;
 mod line;
+pub mod log;
+pub mod netem;
+mod packed;
 mod player;
+pub mod probe;
 mod recording;
 
 pub use attach::attach;

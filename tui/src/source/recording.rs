@@ -1,8 +1,10 @@
-//! A file to be replayed: a journal (`clw-bench --journal`) or a saved telemetry stream.
+//! A file to be replayed: a journal (`clw-bench --journal`), a saved telemetry stream, or a capture, which is made into one.
 //!
 //! Opening reads the file once, to know its times, its sources and where incidents begin. Snapshots are read again when
 //! they are due: their histograms take megabytes, and hours of them would not fit.
 
+use super::capture::{TranscodeError, transcode};
+use super::packed::{Packing, unpack};
 use super::{LineError, read_line, within_bounds};
 use crate::model::Model;
 use clw_core::journal::{self, SessionRecord};
@@ -57,10 +59,20 @@ pub enum RecordingError {
         cause: String,
     },
     /// Packets.
-    #[error("{0} is a packet capture: clw-analyze reads it")]
-    Capture(PathBuf),
+    #[error(transparent)]
+    Capture(#[from] TranscodeError),
+    /// Something packed that cannot be unpacked.
+    #[error("{path}: cannot be unpacked: {cause}")]
+    Unpacking {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// Nothing to show.
-    #[error("{0} holds no snapshot: is it a journal (clw-bench --journal) or a saved telemetry stream?")]
+    #[error(
+        "{0} holds no snapshot: is it a journal (clw-bench --journal), a saved telemetry stream or a capture?"
+    )]
     Empty(PathBuf),
 }
 
@@ -100,16 +112,26 @@ struct Head {
 }
 
 impl Recording {
-    /// Reads a file through.
-    pub fn open(path: &Path) -> Result<Self, RecordingError> {
+    /// Reads a file through. Of a capture only connections with `port` count, if there is one.
+    pub fn open(path: &Path, port: Option<u16>) -> Result<Self, RecordingError> {
         let io = |cause| RecordingError::Io {
             path: path.to_owned(),
             cause,
         };
-        let file = File::open(path).map_err(io)?;
-        let mut magic = [0; 4];
-        if (&file).read_exact(&mut magic).is_ok() && CAPTURE_MAGIC.contains(&magic) {
-            return Err(RecordingError::Capture(path.to_owned()));
+        let mut file = File::open(path).map_err(io)?;
+        let mut magic = magic_of(&file).map_err(io)?;
+        if let Some(packing) = Packing::of(magic) {
+            let cannot = |cause| RecordingError::Unpacking {
+                path: path.to_owned(),
+                cause,
+            };
+            file.rewind().map_err(io)?;
+            file = unpack(&file, packing).map_err(cannot)?;
+            magic = magic_of(&file).map_err(io)?;
+        }
+        if CAPTURE_MAGIC.contains(&magic) {
+            // The analyzer unpacks by itself.
+            file = transcode(path, port)?;
         }
         (&file).rewind().map_err(io)?;
         let mut recording = Self {
@@ -263,6 +285,16 @@ impl Recording {
             line,
             cause,
         }
+    }
+}
+
+/// The first bytes, or zeros.
+fn magic_of(mut file: &File) -> io::Result<[u8; 4]> {
+    let mut magic = [0; 4];
+    match file.read_exact(&mut magic) {
+        Ok(()) => Ok(magic),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok([0; 4]),
+        Err(e) => Err(e),
     }
 }
 

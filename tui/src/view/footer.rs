@@ -17,7 +17,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         return;
     }
     let mut spans = Vec::new();
-    for (label, hint) in keys::hints(usize::from(area.width), app.is_replay()) {
+    for (label, hint) in keys::hints(usize::from(area.width), app.modes()) {
         let hint = if label == "Space" && app.is_paused() {
             "go on"
         } else {

@@ -1,7 +1,7 @@
 //! The keys and the words, over the page.
 
 use crate::app::App;
-use crate::keys::{BINDINGS, When};
+use crate::keys::BINDINGS;
 use crate::theme::Role;
 use crate::view::panel::{framed, lines, span};
 use crate::view::words;
@@ -23,7 +23,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let width = usize::from(inner.width).saturating_sub(1);
     let mut rows = Vec::new();
     for binding in BINDINGS {
-        if binding.when == When::Replay && !app.is_replay() {
+        if !binding.when.holds(app.modes()) {
             continue;
         }
         let head = format!(" {:<9} ", binding.label);

@@ -3,6 +3,7 @@
 //! ```text
 //! ┌─────────────────────────────────────────────────────────────┐
 //! │ header: mode, target, phase, elapsed; source, age, alerts   │ 2 rows
+//! │ network, with --netem: what tc does                         │ 0 or 1 row
 //! │ banner, while there is an incident and a little after it    │ 0 or 2 rows
 //! │ page: the overview (see `layout`) or one panel              │ the rest
 //! │ footer: keys, or a message                                  │ 1 row
@@ -23,6 +24,7 @@ mod heartbeats;
 mod help;
 mod latency;
 mod layout;
+mod network;
 mod panel;
 mod sessions;
 mod thresholds;
@@ -47,14 +49,18 @@ pub fn render(frame: &mut Frame, app: &App) {
         return;
     }
     let banner_rows = banner::rows(app);
-    let [header, banner, body, footer] = Layout::vertical([
+    let [header, network, banner, body, footer] = Layout::vertical([
         Constraint::Length(2),
+        Constraint::Length(network::rows(app)),
         Constraint::Length(banner_rows),
         Constraint::Min(0),
         Constraint::Length(1),
     ])
     .areas(area);
     header::render(frame, header, app);
+    if network.height > 0 {
+        network::render(frame, network, app);
+    }
     if banner_rows > 0 {
         banner::render(frame, banner, app);
     }
