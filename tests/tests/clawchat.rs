@@ -1,5 +1,7 @@
 //! ClawChat from end to end: an independent client against our gateway, and our client under the faults of its protocol.
 
+#![expect(clippy::expect_used, reason = "helpers of a test may panic")]
+
 use clw_e2e::{Gateway, count, result_of, verdicts};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
