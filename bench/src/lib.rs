@@ -4,6 +4,7 @@
 //! it out with [`worker`]s, and [`output`] shows what came of it.
 
 pub mod args;
+mod captured;
 mod commands;
 pub mod compare;
 pub mod credentials;

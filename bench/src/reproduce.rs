@@ -1,6 +1,7 @@
 //! `clw-bench reproduce`: causes a verdict on the embedded gateway and shows that it comes out, on both sides.
 
 use crate::args::{Args, ReproduceArgs};
+use crate::captured;
 use crate::commands::Ended;
 use crate::exit::Exit;
 use crate::output::file;
@@ -35,6 +36,9 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Ended {
         return Ok(Exit::Done);
     };
     let verdict = find(name)?;
+    if let Some(to) = &args.capture {
+        return captured::reproduce(args, to);
+    }
     let dialect = args.dialect.map_or(Dialect::Openclaw, Dialect::from);
     let Some(setup) = fault_for(verdict, dialect) else {
         let why = match verdict {

@@ -2,10 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "helpers of a test may panic")]
 
-use clw_e2e::{Gateway, count, result_of, verdicts};
+use clw_e2e::{Gateway, binary, count, result_of, verdicts};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client, protocol::CloseFrame};
 
 type Socket = WebSocket<TcpStream>;
@@ -336,4 +337,38 @@ fn both_plugins_name_a_silent_gateway_by_their_own_code() {
         assert_eq!(verdicts(&result), r#"{"clw-heartbeat-miss":3}"#);
         assert_eq!(count(&result, &format!("/close_codes/{code}")), 3);
     }
+}
+
+#[test]
+fn a_reproduction_brings_its_capture_and_the_packets_agree() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("a.pcap");
+    let path = capture.to_str().expect("a path");
+    let output = Command::new(binary("clw-bench"))
+        .args([
+            "reproduce",
+            "clw-session-replaced",
+            "--dialect",
+            "clawchat",
+            "--json",
+            "-",
+            "--capture",
+            path,
+        ])
+        .output()
+        .expect("clw-bench");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let analysed = Command::new(binary("clw-analyze"))
+        .args(["-q", "--json", "-", path])
+        .output()
+        .expect("clw-analyze");
+    let result: Value = serde_json::from_slice(&analysed.stdout).expect("JSON");
+    assert_eq!(
+        result["summary"]["by_verdict"],
+        json!({"clw-session-replaced": 6})
+    );
 }

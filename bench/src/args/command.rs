@@ -88,6 +88,9 @@ pub struct ReproduceArgs {
     /// Write each connection as the client saw it to F, to be joined with a capture (clw-analyze --journal).
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub journal: Option<std::path::PathBuf>,
+    /// Capture the packets to F: runs in a network namespace of its own (Linux; tcpdump, ip, unshare).
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub capture: Option<std::path::PathBuf>,
     /// When to use colour.
     #[arg(
         long,
