@@ -90,11 +90,7 @@ impl Probe {
                     }
                     thread::sleep(LOOK);
                 }
-                let words: String = words
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
-                let _ = events.send(Event::Failed(format!("--probe: {}", words.trim())));
+                let _ = events.send(Event::Failed(format!("--probe: {}", reason(&words))));
             })
             .map_err(ProbeError::NoFolder)?;
         Ok(Probing { child, folder })
@@ -153,6 +149,17 @@ impl Drop for Probing {
 
 fn socket(folder: &Path) -> PathBuf {
     folder.join("telemetry.sock")
+}
+
+/// What the child said, without where its telemetry is and in one line.
+fn reason(words: &str) -> String {
+    let lines: Vec<&str> = words.lines().filter(|l| !l.contains("telemetry at")).collect();
+    let text: String = lines.join(" ").chars().filter(|c| !c.is_control()).collect();
+    if text.trim().is_empty() {
+        "clw-bench ended".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Beside this executable, or wherever the PATH has it.
