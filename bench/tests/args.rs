@@ -288,7 +288,12 @@ fn wrong_flags_are_told_the_flag_and_what_is_accepted() {
         ("--dialect clw --call a", &["--call is for --dialect openclaw"]),
         ("--wire 2.1", &["--wire is for --dialect clw"]),
         ("--no-refresh", &["--no-refresh is for --dialect clw"]),
-        ("--dialect clawchat", &["--dialect", "openclaw, clw"]),
+        ("--dialect http", &["--dialect", "openclaw, clw, clawchat"]),
+        ("--plugin hermes", &["--plugin is for --dialect clawchat"]),
+        (
+            "--dialect clw --call health",
+            &["--call is for --dialect openclaw or clawchat"],
+        ),
         (
             "--token a --token-file b",
             &["--token and --token-file exclude each other"],

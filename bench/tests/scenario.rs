@@ -210,7 +210,7 @@ fn a_wrong_scenario_is_told_line_column_field_and_the_near_name() {
             &["s.toml:2:8: field `role`", "accepted here: operator, node"],
         ),
         (
-            "[[session]]\ndialect = \"clawchat\"\n",
+            "[[session]]\ndialect = \"http\"\n",
             &["s.toml:2:11: field `dialect`", "accepted are openclaw, clw"],
         ),
         (

@@ -56,6 +56,7 @@ const PLAIN: &[(&str, &str)] = &[
     ("unavailable", "clw-server-unavailable"),
     ("ping-stop", "ok"),
     ("mute", "ok"),
+    ("kick", "clw-auth-disconnected"),
     ("stall=100ms", "ok"),
     ("rst:0%", "ok"),
 ];
@@ -92,12 +93,47 @@ const CLW: &[(&str, &str)] = &[
     ("stall=100ms", "ok"),
 ];
 
+/// The same on ClawChat.
+const CLAWCHAT: &[(&str, &str)] = &[
+    ("rst@accept", "clw-closed-before-connect"),
+    ("rst@auth", "clw-closed-before-connect"),
+    ("rst@ready+50ms", "clw-auth-disconnected"),
+    ("fin@upgrade", "clw-closed-before-connect"),
+    ("fin@ready", "clw-auth-disconnected"),
+    ("half-close@ready", "clw-auth-disconnected"),
+    ("kick", "clw-auth-disconnected"),
+    ("replace", "clw-session-replaced"),
+    ("close=4002@ready", "clw-session-replaced"),
+    ("close=1011@ready", "clw-server-error"),
+    ("restart@auth", "clw-server-restart"),
+    ("restart", "clw-server-restart"),
+    ("malformed", "clw-protocol-error"),
+    ("bad-utf8", "clw-protocol-error"),
+    ("oversized=104857600", "clw-protocol-error"),
+    ("challenge-delay=150ms", "ok"),
+    ("handshake-timeout=1200ms", "clw-handshake-timeout"),
+    ("upgrade-status=404", "clw-upgrade-rejected"),
+    ("garbage", "clw-protocol-error"),
+    ("budget=0", "clw-server-overloaded"),
+    ("refuse", "clw-auth-failed"),
+    ("auth-down", "clw-auth-unavailable"),
+    ("unavailable", "clw-server-unavailable"),
+    ("token-expire=300s", "ok"),
+    ("refresh=10003", "ok"),
+    ("refresh=500", "ok"),
+    ("refresh=reject", "ok"),
+    ("mute", "ok"),
+    ("ping-stop", "ok"),
+    ("stall=100ms", "ok"),
+];
+
 #[test]
 fn client_and_gateway_give_a_fault_the_same_name() {
     let cases: Vec<_> = PLAIN
         .iter()
         .map(|case| (Dialect::Openclaw, *case))
         .chain(CLW.iter().map(|case| (Dialect::Clw, *case)))
+        .chain(CLAWCHAT.iter().map(|case| (Dialect::Clawchat, *case)))
         .collect();
     std::thread::scope(|scope| {
         for chunk in cases.chunks(cases.len() / 4) {
@@ -170,6 +206,7 @@ fn every_fault_of_the_table_is_tried_by_these_tests() {
     let tried: HashSet<_> = PLAIN
         .iter()
         .chain(CLW)
+        .chain(CLAWCHAT)
         .map(|(fault, _)| fault.split(['=', ':', '@']).next().unwrap_or_default())
         .chain(elsewhere)
         .collect();
@@ -190,7 +227,7 @@ fn without_a_challenge_the_handshake_timeout_strikes() {
 
 #[test]
 fn silence_is_a_missed_heartbeat_to_both() {
-    for dialect in [Dialect::Openclaw, Dialect::Clw] {
+    for dialect in [Dialect::Openclaw, Dialect::Clw, Dialect::Clawchat] {
         let visit = Visit {
             dialect,
             ping: Some((millis(50), millis(100))),

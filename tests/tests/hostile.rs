@@ -83,7 +83,7 @@ fn tls_is_spoken_where_it_is_asked_for() {
 fn what_cannot_be_asked_is_a_usage_error_that_names_the_flag() {
     for (args, words) in [
         (&["-c", "0"][..], "--sessions 0"),
-        (&["--dialect", "clawchat"], "--dialect"),
+        (&["--dialect", "http"], "--dialect"),
         (&["--threshold", "uptme>1"], "did you mean `uptime`"),
         (&["--fault", "rts"], "did you mean `rst`"),
         (

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use clw_core::Dialect;
+use clw_core::clawchat;
 use clw_core::clw;
 use clw_core::openclaw::{Client, ClientConfig, ClientInfo, Credentials};
 use clw_core::secret::Secret;
@@ -153,6 +154,7 @@ impl Visit {
     fn machine(&self, address: SocketAddr, now: Instant) -> ClientConnection {
         let (dialect, target) = match self.dialect {
             Dialect::Clw => (self.clw(), clw::PATH),
+            Dialect::Clawchat => (self.clawchat(), clawchat::PATH),
             _ => (self.openclaw(), "/"),
         };
         let connection = ConnectionConfig {
@@ -175,6 +177,19 @@ impl Visit {
         let secret = Arc::new(Secret::new(self.token));
         let account = clw::Account::derived("client-1".into(), secret);
         Box::new(clw::Client::new(Arc::new(config), Arc::new(account)))
+    }
+
+    fn clawchat(&self) -> Box<dyn ClientDialect> {
+        let mut config = clawchat::ClientConfig::default();
+        if let Some((period, wait)) = self.ping {
+            (config.ping_period, config.pong_timeout) = (Some(period), wait);
+        }
+        let tokens = clawchat::Tokens {
+            access: Secret::new(self.token),
+            refresh: None,
+        };
+        let account = clawchat::Account::new(tokens, "device-1", "device-1".into(), 0);
+        Box::new(clawchat::Client::new(Arc::new(config), Arc::new(account), 1))
     }
 
     fn openclaw(&self) -> Box<dyn ClientDialect> {

@@ -118,7 +118,8 @@ impl<D: ServerDialect> ServerConnection<D> {
                 });
                 out.finish(Finish::Fin);
             }
-            Some(at) => self.beat = Some(next.min(at + wait)),
+            // A wait that is no multiple of the period ends between two beats.
+            Some(at) => self.beat = Some(self.config.pong_wait.map_or(next, |wait| next.min(at + wait))),
             None => {
                 out.ping(b"");
                 self.pinged = Some(now);
