@@ -25,8 +25,7 @@ pub fn picture(buffer: &Buffer, theme: Theme) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
          height=\"{height:.0}\">\n<title>clw-tui</title>\n<rect width=\"100%\" height=\"100%\" fill=\"{paper}\"/>\n\
-         <g font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" fill=\"{ink}\" \
-         xml:space=\"preserve\" style=\"white-space:pre\">\n"
+         <g font-family=\"'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" fill=\"{ink}\">\n"
     );
     for y in area.top()..area.bottom() {
         row(&mut svg, buffer, y, ink, paper);
@@ -87,14 +86,35 @@ fn row(svg: &mut String, buffer: &Buffer, y: u16, ink: &str, paper: &str) {
             format!(" fill=\"{}\"", look.ink)
         };
         let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
-        // The length is given, so that columns stay columns with any font.
-        let _ = writeln!(
-            svg,
-            "<text x=\"{left:.1}\" y=\"{:.1}\" textLength=\"{wide:.1}\" lengthAdjust=\"spacingAndGlyphs\"{fill}{weight}>{}</text>",
-            top + CELL.1 * 0.76,
-            escaped(&text)
-        );
+        for (at, words) in words(&text) {
+            let cells = words.width() as f64;
+            // The length is given, so that columns stay columns with any font.
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" lengthAdjust=\"spacingAndGlyphs\"{fill}{weight}>{}</text>",
+                left + at as f64 * CELL.0,
+                top + CELL.1 * 0.76,
+                cells * CELL.0,
+                escaped(words)
+            );
+        }
     }
+}
+
+/// The parts of a text between two and more spaces, each with its column: not every viewer keeps spaces that follow each other.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut column = 0;
+    for part in text.split("  ") {
+        let trimmed = part.trim_start_matches(' ');
+        let indent = part.len() - trimmed.len();
+        let words = trimmed.trim_end_matches(' ');
+        if !words.is_empty() {
+            parts.push((column + indent, words));
+        }
+        column += part.width() + 2;
+    }
+    parts
 }
 
 fn escaped(text: &str) -> String {
@@ -120,6 +140,15 @@ mod tests {
     use super::*;
     use ratatui::layout::Rect;
     use ratatui::style::Style;
+
+    #[test]
+    fn spaces_that_follow_each_other_are_places_and_no_text() {
+        assert_eq!(
+            words(" ready   12 x  \u{2013} "),
+            [(1, "ready"), (9, "12 x"), (15, "\u{2013}")]
+        );
+        assert_eq!(words("   "), []);
+    }
 
     #[test]
     fn cells_that_look_alike_are_one_text_and_signs_are_escaped() {
