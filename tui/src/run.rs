@@ -186,7 +186,11 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
             let mut endpoints = endpoints.clone();
             let probing = match probe {
                 Some(probe) => {
-                    labels.push(format!("probe {}", without_secrets(&probe.url)));
+                    labels.push(format!(
+                        "{}{}",
+                        crate::model::PROBE_LABEL,
+                        without_secrets(&probe.url)
+                    ));
                     let probing = probe.start(sender.clone())?;
                     endpoints.push(Endpoint::Unix(probing.socket()));
                     Some(probing)

@@ -3,6 +3,7 @@
 //! A [`Model`] is fed with snapshots and with the state of the links they come through; everything that a panel shows is
 //! read from it. Time is whatever the caller hands in, so a replay and a test get the same picture every time.
 
+mod canary;
 mod delta;
 mod feed;
 mod history;
@@ -19,6 +20,7 @@ mod whole;
 mod whole_tests;
 mod window;
 
+pub use canary::{Canary, LABEL as PROBE_LABEL};
 pub use delta::Delta;
 pub use feed::{Feed, Link};
 pub use history::{History, Point, State, Times};

@@ -1,7 +1,7 @@
 //! The incident banner: since when, how bad, what it most likely is.
 
 use crate::app::App;
-use crate::model::{Incident, Kind};
+use crate::model::{Canary, Incident, Kind};
 use crate::theme::Role;
 use crate::view::panel::{span, style};
 use crate::view::words;
@@ -64,7 +64,11 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         height: 1,
         ..area
     };
-    let likely = words::fit(&format!(" Likely: {}", cause(incident)), width);
+    let mut likely = format!(" Likely: {}", cause(incident));
+    if let Some(canary) = Canary::of(app.model().feeds()).filter(|_| incident.until.is_none()) {
+        likely = format!(" {}. Likely: {}", canary.meaning(), cause(incident));
+    }
+    let likely = words::fit(&likely, width);
     let role = if incident.until.is_none() {
         Role::Bad
     } else {
