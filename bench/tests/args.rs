@@ -488,3 +488,18 @@ fn completions_and_the_man_page_come_from_the_same_definition() {
         Some(Generate::CompletionsBash)
     );
 }
+
+#[test]
+fn every_subcommand_has_help() {
+    for subcommand in Args::command().get_subcommands().filter(|s| !s.is_hide_set()) {
+        for flag in ["-h", "--help"] {
+            let asked = Args::try_parse_from(["clw-bench", subcommand.get_name(), flag]).expect_err("help");
+            assert_eq!(
+                asked.kind(),
+                clap::error::ErrorKind::DisplayHelp,
+                "{}",
+                subcommand.get_name()
+            );
+        }
+    }
+}

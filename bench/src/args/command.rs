@@ -44,6 +44,14 @@ impl From<DialectArg> for Dialect {
     }
 }
 
+/// `--help` of a subcommand: the program's own is not handed down.
+#[derive(Clone, Debug, Args)]
+pub struct HelpArgs {
+    /// Print help.
+    #[arg(short, long, action = clap::ArgAction::Help, help_heading = "General")]
+    help: Option<bool>,
+}
+
 /// `clw-bench explain`.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
@@ -65,6 +73,9 @@ pub struct ExplainArgs {
         help_heading = "General"
     )]
     pub color: ColorChoice,
+    /// Help.
+    #[command(flatten)]
+    pub help: HelpArgs,
 }
 
 /// `clw-bench reproduce`.
@@ -100,6 +111,9 @@ pub struct ReproduceArgs {
         help_heading = "General"
     )]
     pub color: ColorChoice,
+    /// Help.
+    #[command(flatten)]
+    pub help: HelpArgs,
 }
 
 const SWEEP_HELP: &str = "\
@@ -183,6 +197,9 @@ pub struct SweepArgs {
     /// No progress, no table.
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
+    /// Help.
+    #[command(flatten)]
+    pub help: HelpArgs,
 }
 
 /// `--by`.
@@ -217,6 +234,9 @@ pub struct CompareArgs {
         help_heading = "General"
     )]
     pub color: ColorChoice,
+    /// Help.
+    #[command(flatten)]
+    pub help: HelpArgs,
 }
 
 /// `clw-bench merge`.
@@ -240,6 +260,9 @@ pub struct MergeArgs {
         help_heading = "General"
     )]
     pub color: ColorChoice,
+    /// Help.
+    #[command(flatten)]
+    pub help: HelpArgs,
 }
 
 /// `clw-bench worker`: the plan comes through standard input, so that nothing secret is on a command line.
