@@ -22,6 +22,12 @@ pub struct FaultInfo {
 }
 
 impl FaultInfo {
+    /// The same for these dialects only.
+    const fn of(mut self, dialects: &'static [Dialect]) -> Self {
+        self.only = dialects;
+        self
+    }
+
     /// The fault with this value; `None` if the value will not do.
     pub fn read(&self, value: &str) -> Option<Kind> {
         if self.value.is_empty() != value.is_empty() {
@@ -59,6 +65,16 @@ pub(super) fn usual_moment(kind: &Kind) -> Moment {
     }
 }
 
+const OPENCLAW: &[Dialect] = &[Dialect::Openclaw];
+const CLW: &[Dialect] = &[Dialect::Clw];
+const CLAWCHAT: &[Dialect] = &[Dialect::Clawchat];
+/// Whose server speaks first.
+const CHALLENGING: &[Dialect] = &[Dialect::Openclaw, Dialect::Clawchat];
+/// Whose tokens are renewed.
+const RENEWING: &[Dialect] = &[Dialect::Clw, Dialect::Clawchat];
+/// Who have a name for it.
+const NAMED: &[Dialect] = &[Dialect::Openclaw, Dialect::Clw];
+
 /// Every fault.
 #[rustfmt::skip]
 pub const FAULTS: &[FaultInfo] = &[
@@ -69,20 +85,20 @@ pub const FAULTS: &[FaultInfo] = &[
     row("upgrade-status", "=CODE", "answers the upgrade with this HTTP status",
         |v| v.parse().ok().filter(|s| (300..600).contains(s)).map(Kind::UpgradeStatus)),
     row("budget", "=N", "allows so many sockets before ready at once, then HTTP 503", |v| v.parse().ok().map(Kind::Budget)),
-    challenging("challenge-delay", "=T", "sends the challenge so late", |v| parse_duration(v).ok().map(Kind::ChallengeDelay)),
-    challenging("no-challenge", "", "sends no challenge", |_| Some(Kind::NoChallenge)),
+    row("challenge-delay", "=T", "sends the challenge so late", |v| parse_duration(v).ok().map(Kind::ChallengeDelay)).of(CHALLENGING),
+    row("no-challenge", "", "sends no challenge", |_| Some(Kind::NoChallenge)).of(CHALLENGING),
     row("handshake-timeout", "=T", "waits only so long for the login, and neither asks for it nor hears it",
         |v| parse_duration(v).ok().map(Kind::HandshakeTimeout)),
     row("refuse", "", "refuses the credentials", |_| Some(Kind::AuthFailed)),
-    openclaw("rate-limit", "", "refuses as locked out after too many failures", |_| Some(Kind::RateLimit)),
-    openclaw("pairing", "", "refuses until the device is approved", |_| Some(Kind::Pairing)),
-    named("version-mismatch", "", "refuses the protocol version", |_| Some(Kind::VersionMismatch)),
-    named("overload", "", "refuses as too busy (clw: auth queue overflow)", |_| Some(Kind::Overload)),
+    row("rate-limit", "", "refuses as locked out after too many failures", |_| Some(Kind::RateLimit)).of(OPENCLAW),
+    row("pairing", "", "refuses until the device is approved", |_| Some(Kind::Pairing)).of(OPENCLAW),
+    row("version-mismatch", "", "refuses the protocol version", |_| Some(Kind::VersionMismatch)).of(NAMED),
+    row("overload", "", "refuses as too busy (clw: auth queue overflow)", |_| Some(Kind::Overload)).of(NAMED),
     row("unavailable", "", "refuses as starting: 1013, try again later", |_| Some(Kind::Unavailable)),
-    renewing("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)),
-    clawchat("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)),
-    clawchat("refresh", "=CODE|reject", "the refresh endpoint answers this, or rotates to a dead token", refresh),
-    clw("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)),
+    row("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)).of(RENEWING),
+    row("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)).of(CLAWCHAT),
+    row("refresh", "=CODE|reject", "the refresh endpoint answers this, or rotates to a dead token", refresh).of(CLAWCHAT),
+    row("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)).of(CLW),
     row("rst", "", "cuts the connection with RST", |_| at(Action::Rst)),
     row("fin", "", "closes the connection without a close frame", |_| at(Action::Fin)),
     row("half-close", "", "sends FIN, writes nothing more and goes on reading", |_| at(Action::HalfClose)),
@@ -90,17 +106,17 @@ pub const FAULTS: &[FaultInfo] = &[
     row("close", "=CODE[/REASON]", "sends this close frame", close),
     row("server-error", "", "closes with 1011", |_| at(Action::Close(1011, "internal error".to_owned()))),
     row("restart", "", "announces a restart and closes with 1012 (clw: shutdown, 1001)", |_| at(Action::Restart)),
-    named("revoke", "", "withdraws authority: 4001 (clw: token_revoked)", |_| at(Action::Revoke)),
-    openclaw("slow-consumer", "", "treats the client as one that does not read: 1008", |_| at(Action::SlowConsumer)),
+    row("revoke", "", "withdraws authority: 4001 (clw: token_revoked)", |_| at(Action::Revoke)).of(NAMED),
+    row("slow-consumer", "", "treats the client as one that does not read: 1008", |_| at(Action::SlowConsumer)).of(OPENCLAW),
     row("kick", "", "sends a close frame without a code", |_| at(Action::Kick)),
-    clawchat("replace", "", "lets another connection of the device take over: 4001", |_| at(Action::Replace)),
+    row("replace", "", "lets another connection of the device take over: 4001", |_| at(Action::Replace)).of(CLAWCHAT),
     row("malformed", "", "sends a frame with a reserved opcode", |_| at(Action::Malformed)),
     row("bad-utf8", "", "sends a text frame that is no UTF-8", |_| at(Action::BadUtf8)),
     row("oversized", "=BYTES", "sends the beginning of a frame of that size", |v| at(Action::Oversized(v.parse().ok()?))),
-    challenging("mute", "", "answers no requests any more", |_| at(Action::Mute)),
-    openclaw("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)),
+    row("mute", "", "answers no requests any more", |_| at(Action::Mute)).of(CHALLENGING),
+    row("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)).of(OPENCLAW),
     row("pong-loss", "", "answers no heartbeats of the client any more", |_| at(Action::PongLoss)),
-    challenging("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)),
+    row("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)).of(CHALLENGING),
     row("stall", "=T[/EVERY]", "stops the event loop for T, for everybody, once or each EVERY", stall),
 ];
 
@@ -142,81 +158,6 @@ const fn row(
         says,
         only: &[],
         read,
-    }
-}
-
-const fn openclaw(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Openclaw],
-        ..row(name, value, says, read)
-    }
-}
-
-/// Dialects whose server speaks first.
-const fn challenging(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Openclaw, Dialect::Clawchat],
-        ..row(name, value, says, read)
-    }
-}
-
-/// Dialects that have a name for it.
-const fn named(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Openclaw, Dialect::Clw],
-        ..row(name, value, says, read)
-    }
-}
-
-/// Dialects whose tokens are renewed.
-const fn renewing(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Clw, Dialect::Clawchat],
-        ..row(name, value, says, read)
-    }
-}
-
-const fn clawchat(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Clawchat],
-        ..row(name, value, says, read)
-    }
-}
-
-const fn clw(
-    name: &'static str,
-    value: &'static str,
-    says: &'static str,
-    read: fn(&str) -> Option<Kind>,
-) -> FaultInfo {
-    FaultInfo {
-        only: &[Dialect::Clw],
-        ..row(name, value, says, read)
     }
 }
 
