@@ -135,3 +135,65 @@ fn calls_that_mean_nothing_are_told_so_and_a_failed_cell_is_kept() {
         "{result}"
     );
 }
+
+#[test]
+fn a_cell_that_was_cut_short_is_no_measurement_and_what_was_measured_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("s.json");
+    let mut child = Command::new(binary("clw-bench"))
+        .args([
+            "sweep",
+            "--by",
+            "impair",
+            "--x",
+            "delay=0ms,1ms,2ms",
+            "-c",
+            "2",
+            "-d",
+            "3s",
+            "--json",
+        ])
+        .arg(&json)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("clw-bench");
+    // The second cell has begun: the first is measured.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().expect("piped")));
+    assert!(lines.any(|line| line.expect("a line").starts_with("[2 of 3")));
+    clw_e2e::signal(&child, "-INT");
+    assert_eq!(child.wait().expect("its end").code(), Some(130));
+    let result: Value = serde_json::from_slice(&std::fs::read(&json).expect("the result")).expect("JSON");
+    assert_eq!(result["interrupted"], true);
+    let cells = result["cells"].as_array().expect("cells");
+    assert!(cells[0]["figures"]["started"].as_u64() == Some(2), "{result}");
+    assert!(cells.len() <= 2, "{result}");
+}
+
+#[test]
+fn a_search_whose_runs_fail_keeps_what_the_grid_has_measured() {
+    let output = sweep(&[
+        "--by",
+        "impair",
+        "--x",
+        "delay=0ms",
+        "--find",
+        "outage=1s..2s",
+        "-c",
+        "1",
+        "-d",
+        "1s",
+        "--json",
+        "-",
+        "-q",
+        "--",
+        "ws://",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(
+        result["cliffs"][0]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("outage=1s")),
+        "{result}"
+    );
+}

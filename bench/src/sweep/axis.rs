@@ -216,19 +216,23 @@ impl Condition {
             "direction = both".to_owned(),
         ];
         let ms = |seconds: f64| format!("{}ms", rounded(seconds * 1000.0));
-        lines.push(match (self.delay() > 0.0, self.jitter_s > 0.0) {
-            (true, true) => format!("delay = {} {}", ms(self.delay()), ms(self.jitter_s)),
-            (true, false) => format!("delay = {}", ms(self.delay())),
-            // A profile without any word is refused.
-            (false, _) => "delay = 1ms".to_owned(),
-        });
+        // A profile without any word is refused.
+        let delay = match (self.delay() > 0.0, self.jitter_s > 0.0) {
+            (true, true) => format!("{} {}", ms(self.delay()), ms(self.jitter_s)),
+            (true, false) => ms(self.delay()),
+            (false, _) => "1ms".to_owned(),
+        };
+        // As fine as a search may ask for.
+        let loss = format!("{}%", (self.loss * 1e8).round() / 1e6);
+        lines.push(format!("delay = {delay}"));
         if self.loss > 0.0 {
-            lines.push(format!("loss = {}%", rounded(self.loss * 100.0)));
+            lines.push(format!("loss = {loss}"));
         }
         if self.outage_s > 0.0 {
             let end_s = OUTAGE_AT_S + self.outage_s;
             lines.push(format!("at {} blackhole", ms(OUTAGE_AT_S)));
-            lines.push(format!("at {} clear", ms(end_s)));
+            // What was there before is there again; `clear` would mend everything.
+            lines.push(format!("at {} delay {delay} loss {loss}", ms(end_s)));
         }
         lines.join("\n") + "\n"
     }
@@ -290,7 +294,15 @@ mod tests {
     #[test]
     fn an_outage_comes_once() {
         let out = Condition::default().with(Dimension::Outage, 5.0);
-        assert!(out.profile().contains("at 3000ms blackhole\nat 8000ms clear\n"));
+        assert!(
+            out.profile()
+                .ends_with("at 3000ms blackhole\nat 8000ms delay 1ms loss 0%\n")
+        );
+        let worse = out.with(Dimension::Delay, 0.2).with(Dimension::Loss, 0.00375);
+        assert!(
+            worse.profile().ends_with("at 8000ms delay 200ms loss 0.375%\n"),
+            "the rest of the network is no better after it"
+        );
         assert_eq!(out.impair(10.0).unwrap(), "stall=5000000us/8000000us");
         // From 12.6 s to 17.6 s of a run of 30 s; the next would begin at 30.2 s.
         assert_eq!(out.impair(30.0).unwrap(), "stall=5000000us/17600000us");

@@ -62,13 +62,21 @@ impl Runs {
             .spawn()
             .map_err(|e| format!("cannot start {}: {e}", command.get_program().display()))?;
         let status = wait(&mut child, self.cell + PATIENCE).map_err(|e| e.to_string())?;
+        // A run that did not come to its end leaves a checkpoint: that is no measurement of the cell.
+        let Some(status) = status else {
+            return Err(format!(
+                "took more than {} s too long and was ended",
+                PATIENCE.as_secs()
+            ));
+        };
+        let came_to_its_end = matches!(status.code(), Some(0 | 99));
         match crate::merge::read(&result) {
-            Ok(report) => Ok(report),
-            Err(error) => Err(match (status, last_line(&errors)) {
-                (None, _) => format!("took more than {} s too long and was ended", PATIENCE.as_secs()),
-                (Some(_), Some(line)) => line,
-                (Some(status), None) => format!("{status}: {error}"),
-            }),
+            Ok(report) if report.interrupted => Err("interrupted".to_owned()),
+            Ok(report) if came_to_its_end => Ok(report),
+            Ok(_) => {
+                Err(last_line(&errors).unwrap_or_else(|| format!("the run ended before its time: {status}")))
+            }
+            Err(error) => Err(last_line(&errors).unwrap_or_else(|| format!("{status}: {error}"))),
         }
     }
 

@@ -112,14 +112,14 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
                 &sweep,
                 &interrupted,
                 &mut progress,
-            )
-            .map_err(failed)?;
+            );
             sweep.cliffs.push(found);
         }
     }
     sweep.interrupted = interrupted.load(Ordering::Relaxed);
     write(args, &sweep)?;
-    let all_failed = !sweep.cells.is_empty() && sweep.cells.iter().all(|cell| cell.figures.is_none());
+    let all_failed = sweep.cells.iter().all(|cell| cell.figures.is_none())
+        && sweep.cliffs.iter().all(|found| found.cliff.readings.is_empty());
     Ok(if sweep.interrupted {
         Exit::Interrupted
     } else if all_failed {
@@ -176,7 +176,8 @@ fn search(
     sweep: &Sweep,
     interrupted: &AtomicBool,
     progress: &mut Progress,
-) -> Result<Found, String> {
+) -> Found {
+    let mut error = None;
     let mut search = Search::new(range.low, range.high, args.steps);
     while let Some(value) = search.next() {
         if interrupted.load(Ordering::Relaxed) {
@@ -185,18 +186,22 @@ fn search(
         let condition = base.with(range.dimension, value);
         progress.tell(&condition, client);
         // A run that gave no result is no reading: neither held nor broken.
-        let report = runs
-            .run(&condition, &sweep.clients[client])
-            .map_err(|error| format!("{} ({client}): {error}", condition.words()))?;
-        search.answer(value, holds.evaluate(&report).passed);
+        match runs.run(&condition, &sweep.clients[client]) {
+            Ok(report) => search.answer(value, holds.evaluate(&report).passed),
+            Err(why) => {
+                error = Some(format!("{}: {why}", condition.words()));
+                break;
+            }
+        }
     }
-    Ok(Found {
+    Found {
         range,
         condition: base,
         client: client.to_owned(),
         holds: args.holds.clone(),
         cliff: search.cliff(),
-    })
+        error,
+    }
 }
 
 /// `NAME=FLAGS` each; one without a name to it where none is given.

@@ -110,6 +110,8 @@ pub struct Found {
     pub holds: String,
     /// Where it stopped.
     pub cliff: Cliff,
+    /// Why the search ended before it was over.
+    pub error: Option<String>,
 }
 
 impl Found {
@@ -133,6 +135,10 @@ impl Found {
         } else {
             " (not monotone: it broke at a smaller value than one at which it held)"
         };
-        base + doubt
+        let cut = self
+            .error
+            .as_ref()
+            .map(|error| format!(" (the search ended early: {error})"));
+        base + doubt + &cut.unwrap_or_default()
     }
 }
