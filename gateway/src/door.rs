@@ -5,7 +5,7 @@ use crate::fault::Kind;
 use crate::shared::Shared;
 use crate::spoken::Spoken;
 use clw_core::Dialect;
-use clw_core::clawchat::{self, HelloFail, REFRESH_PATH, RefreshFault};
+use clw_core::clawchat::{self, HelloFail, REFRESH_PATH, RefreshAnswer, RefreshFault};
 use clw_core::clw;
 use clw_core::openclaw::{self, ForcedRefusal, SessionOptions, Timing, error_code};
 use clw_core::session::{Admission, Admit, HttpAnswer, Rejection};
@@ -38,6 +38,10 @@ impl Admit<Spoken> for Door {
             Kind::Refresh(fault) => Some(*fault),
             _ => None,
         });
+        let delay = self.rules.iter().find_map(|rule| match rule {
+            Kind::RefreshDelay(delay) => Some(*delay),
+            _ => None,
+        });
         let life = token_life(&self.rules);
         let backend = &self.shared.backends.clawchat;
         let answer = backend.redeem(now, body, request.device_id.as_deref(), life, fault);
@@ -46,7 +50,10 @@ impl Admit<Spoken> for Door {
                 Some(RefreshFault::Status(status)) => status,
                 _ => 200,
             },
+            is_lost: fault == Some(RefreshFault::RotateThenLose)
+                && matches!(answer, RefreshAnswer::Rotated(_)),
             json: answer.write(),
+            delay: delay.unwrap_or_default(),
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum Kind {
     AuthDown,
     /// What the refresh endpoint does (ClawChat).
     Refresh(RefreshFault),
+    /// The refresh endpoint answers so late (ClawChat).
+    RefreshDelay(Duration),
     /// The server sends no ws pings.
     PingStop,
     /// TLS is closed before its handshake is done.

@@ -97,7 +97,9 @@ pub const FAULTS: &[FaultInfo] = &[
     row("unavailable", "", "refuses as starting: 1013, try again later", |_| Some(Kind::Unavailable)),
     row("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)).of(RENEWING),
     row("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)).of(CLAWCHAT),
-    row("refresh", "=CODE|reject", "the refresh endpoint answers this, or rotates to a dead token", refresh).of(CLAWCHAT),
+    row("refresh", "=CODE|reject|lose", "the refresh endpoint answers this (0: takes any refresh token), or rotates to a dead token, or rotates and resets",
+        refresh).of(CLAWCHAT),
+    row("refresh-delay", "=T", "the refresh endpoint answers so late", |v| parse_duration(v).ok().map(Kind::RefreshDelay)).of(CLAWCHAT),
     row("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)).of(CLW),
     row("rst", "", "cuts the connection with RST", |_| at(Action::Rst)),
     row("fin", "", "closes the connection without a close frame", |_| at(Action::Fin)),
@@ -129,6 +131,8 @@ fn close(value: &str) -> Option<Kind> {
 fn refresh(value: &str) -> Option<Kind> {
     let fault = match value {
         "reject" => RefreshFault::RotateThenReject,
+        "lose" => RefreshFault::RotateThenLose,
+        "0" => RefreshFault::TakeAny,
         _ => match value.parse::<u16>().ok()? {
             status @ 500..600 => RefreshFault::Status(status),
             code => RefreshFault::Code(code.into()),
