@@ -113,6 +113,8 @@ fn an_independent_client_logs_in_is_acked_and_says_goodbye() {
     say(&mut socket, "ping", "t-3", &json!({}));
     let pong = hear(&mut socket).expect("a pong");
     assert_eq!((&pong["event"], &pong["emitted_at"]), (&json!("pong"), &json!(7)));
+    say(&mut socket, "device.cursor.reset", "t-4", &json!({}));
+    assert!(matches!(socket.read(), Ok(Message::Close(None))));
 }
 
 #[test]
