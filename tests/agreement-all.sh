@@ -38,7 +38,7 @@ say() { printf "$row" "$@"; }
 
 # The endings that the dashboard ranks when it is shown the packets; what is still open is no ending.
 on_dashboard() {
-  "$bin/clw-tui" --replay "$1" --port "$2" --once --color never --size 160x60 |
+  "$bin/clw-tui" --replay "$1" --port "$2" --dialect "$3" --once --color never --size 160x60 |
     sed -nE 's/^│.?(clw-[a-z-]+|ok|incomplete) +[0-9].*/\1/p' | sort | paste -sd' '
 }
 say dialect verdict client gateway packets dashboard
@@ -63,7 +63,7 @@ while read -r dialect verdict; do
       else $against + .journal.undecided == 0 and ($seen | keys == [$v]) and $seen[$v] >= 6 end'
   gateway=$(jq -r 'if (.gateway // {}) == {} then "–" else "✓" end' "$run.client")
   named=$(jq -r '.summary.by_verdict | keys - ["open"] | sort | join(" ")' "$run.json")
-  shown=$(on_dashboard "$run.pcap" "$(jq -r '.connections[0].server | split(":")[-1]' "$run.json")")
+  shown=$(on_dashboard "$run.pcap" "$(jq -r '.connections[0].server | split(":")[-1]' "$run.json")" "$dialect")
   if ! jq -e --arg v "$verdict" "$alike" "$run.json" >/dev/null; then
     failed=$((failed + 1))
     say "$dialect" "$verdict" ✓ "$gateway" "✗ $wire" ""

@@ -9,7 +9,7 @@ use clw_analyzer::judge::Judged;
 use clw_analyzer::source::{Capture, Item};
 use clw_core::snapshot::Snapshot;
 use clw_core::verdict::Verdict;
-use clw_tui::source::capture::transcode;
+use clw_tui::source::capture::{Narrow, transcode};
 use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -62,7 +62,11 @@ fn by_analyzer(path: &Path, port: u16) -> ([u64; Verdict::COUNT], u64) {
 }
 
 fn by_dashboard(path: &Path, port: u16) -> Vec<Snapshot> {
-    let mut file = transcode(path, Some(port)).unwrap();
+    let narrow = Narrow {
+        port: Some(port),
+        dialect: None,
+    };
+    let mut file = transcode(path, narrow).unwrap();
     file.rewind().unwrap();
     BufReader::new(file)
         .lines()
@@ -190,6 +194,6 @@ fn what_is_no_capture_is_said_in_words() {
         .code(1);
     let text = String::from_utf8_lossy(&text.get_output().stderr).into_owned();
     assert!(text.contains("is no capture"), "{text}");
-    assert!(fails(&["--port", "5"], 2).contains("--port narrows packets"));
+    assert!(fails(&["--port", "5"], 2).contains("--port and --dialect tell packets apart"));
     assert!(fails(&["--capture", "-", "--attach", ":1"], 2).contains("cannot be used with"));
 }

@@ -3,7 +3,7 @@
 //! Opening reads the file once, to know its times, its sources and where incidents begin. Snapshots are read again when
 //! they are due: their histograms take megabytes, and hours of them would not fit.
 
-use super::capture::{TranscodeError, transcode};
+use super::capture::{Narrow, TranscodeError, transcode};
 use super::packed::{Packing, unpack};
 use super::{LineError, read_line, within_bounds};
 use crate::model::Model;
@@ -112,8 +112,8 @@ struct Head {
 }
 
 impl Recording {
-    /// Reads a file through. Of a capture only connections with `port` count, if there is one.
-    pub fn open(path: &Path, port: Option<u16>) -> Result<Self, RecordingError> {
+    /// Reads a file through. `narrow` says which connections of a capture count.
+    pub fn open(path: &Path, narrow: Narrow) -> Result<Self, RecordingError> {
         let io = |cause| RecordingError::Io {
             path: path.to_owned(),
             cause,
@@ -131,7 +131,7 @@ impl Recording {
         }
         if CAPTURE_MAGIC.contains(&magic) {
             // The analyzer unpacks by itself.
-            file = transcode(path, port)?;
+            file = transcode(path, narrow)?;
         }
         (&file).rewind().map_err(io)?;
         let mut recording = Self {

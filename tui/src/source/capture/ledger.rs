@@ -2,7 +2,7 @@
 //!
 //! Time is the capture's own. Whoever feeds it says when an interval is over.
 
-use super::tell;
+use super::{Narrow, tell};
 use clw_analyzer::decode::{Decoded, Decoder, FragmentLimits};
 use clw_analyzer::engine::{Engine, Live, Options};
 use clw_analyzer::judge::Judged;
@@ -72,17 +72,18 @@ impl Open {
 }
 
 impl Ledger {
-    /// Nothing seen yet. With `port`, connections with it on either side count, whatever they speak.
-    pub fn new(source: impl Into<String>, port: Option<u16>) -> Self {
+    /// Nothing seen yet.
+    pub fn new(source: impl Into<String>, narrow: Narrow) -> Self {
         Self {
             engine: Engine::new(Options {
-                port,
+                port: narrow.port,
+                dialect: narrow.dialect,
                 linger_ns: LINGER_NS,
                 ..Options::default()
             }),
             decoder: Decoder::new(FragmentLimits::default()),
             source: source.into(),
-            all: port.is_some(),
+            all: narrow.port.is_some(),
             gateways: HashSet::new(),
             target: Target::default(),
             ended: Counters::default(),
@@ -337,7 +338,7 @@ mod tests {
 
     #[test]
     fn packets_that_the_kernel_dropped_are_the_viewers_own_trouble_and_quiet_is_told_too() {
-        let mut ledger = Ledger::new("lo", None);
+        let mut ledger = Ledger::new("lo", Narrow::default());
         assert_eq!(ledger.now_ns(), None);
         ledger.begin(5_000_000_000);
         ledger.dropped(0);
@@ -355,7 +356,13 @@ mod tests {
 
     #[test]
     fn noise_is_no_session_and_does_no_harm() {
-        let mut ledger = Ledger::new("-", Some(1));
+        let mut ledger = Ledger::new(
+            "-",
+            Narrow {
+                port: Some(1),
+                dialect: None,
+            },
+        );
         let bytes: Vec<u8> = (0..2000u32).map(|i| (i * 7919 % 251) as u8).collect();
         for length in 0..bytes.len() {
             ledger.feed(&Frame {
