@@ -77,7 +77,7 @@ fn other_as_json(topic: &str, text: &str) -> Value {
             "dialect": known.dialect,
             "meaning": known.meaning,
             "fix": known.fix,
-            "verdict": name(known.verdict()),
+            "verdict": name(known.verdict),
         });
     }
     if let Some(class) = dictionary::reset_class(&topic.to_ascii_lowercase()) {

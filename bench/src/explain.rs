@@ -148,7 +148,7 @@ fn write_entry(page: &mut Page, entry: &Entry) {
         .collect();
     let errors: Vec<&str> = error_codes()
         .iter()
-        .filter(|code| code.verdict() == Some(entry.verdict))
+        .filter(|code| code.verdict == Some(entry.verdict))
         .map(|code| code.code)
         .collect();
     page.heading("See also");
@@ -220,7 +220,7 @@ fn write_error_code(page: &mut Page, known: &ErrorCodeEntry) {
     page.text.push('\n');
     page.paragraph("  Means    ", known.meaning);
     page.paragraph("  Fix      ", known.fix);
-    match known.verdict() {
+    match known.verdict {
         Some(verdict) => {
             page.paragraph("  Verdict  ", verdict.name());
             page.paragraph("  More     ", &format!("clw-bench explain {}", verdict.name()));
