@@ -57,8 +57,11 @@ fn plot(out: &mut String, title: &str, key: &str, most: &str, drawing: &str, tim
     )
 }
 
+/// How high a layer reaches.
+type Height = fn(&Sample) -> u64;
+
 fn sessions(out: &mut String, samples: &[Sample], time: Time) -> Written {
-    let layers: [(&str, fn(&Sample) -> u64); 3] = [
+    let layers: [(&str, Height); 3] = [
         ("area-good", |s| s.ready),
         ("area-fair", |s| s.ready + s.connecting),
         ("area-bad", |s| s.ready + s.connecting + s.reconnecting),
