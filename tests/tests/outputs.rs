@@ -139,7 +139,7 @@ fn a_page_has_the_figures_of_the_result_and_loads_nothing() {
         "-c",
         "10",
         "-n",
-        "60",
+        "120",
         "--hold",
         "300ms",
         "--heartbeat",
@@ -158,7 +158,7 @@ fn a_page_has_the_figures_of_the_result_and_loads_nothing() {
     assert!(errors > 0, "{result:#}");
     for part in [
         "<b class=\"bad\">clw-auth-failed</b>".to_owned(),
-        format!("<dd>{errors} of 60 sessions</dd>"),
+        format!("<dd>{errors} of 120 sessions</dd>"),
         format!("<span class=\"number\">{errors} sessions</span>"),
         format!("<dd>{}</dd>", show_duration(p99)),
         format!("{} sent, ", count(&result, "/heartbeat/sent")),

@@ -18,7 +18,7 @@ pub use flags::{
     OnOff, OptionalPeriod, OutputArgs, ResilienceArgs, SessionArgs, TargetArgs,
 };
 pub use help::generate;
-pub use typed::shown;
+pub use typed::{shown, without_secrets};
 
 use clap::Parser;
 

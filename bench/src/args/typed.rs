@@ -26,6 +26,34 @@ pub fn shown(words: &[OsString]) -> String {
     all.join(" ")
 }
 
+/// Words of a command line with every secret as its fingerprint.
+pub fn without_secrets(words: &[String]) -> Vec<String> {
+    let command = Args::command();
+    let secret = command.get_arguments().filter(|arg| is_secret(arg));
+    let secret: Vec<_> = secret.filter_map(Arg::get_long).collect();
+    let mut hidden = false;
+    words
+        .iter()
+        .map(|word| {
+            if std::mem::take(&mut hidden) {
+                return fingerprint(word);
+            }
+            let flag = word.strip_prefix("--").unwrap_or_default();
+            match flag.split_once('=') {
+                Some((name, value)) if secret.contains(&name) => format!("--{name}={}", fingerprint(value)),
+                _ => {
+                    hidden = secret.contains(&flag);
+                    word.clone()
+                }
+            }
+        })
+        .collect()
+}
+
+fn fingerprint(secret: &str) -> String {
+    Secret::new(secret).fingerprint()
+}
+
 /// Each time that `arg` was typed, with its place on the line.
 fn occurrences(arg: &Arg, matches: &ArgMatches) -> Vec<(usize, String)> {
     let id = arg.get_id().as_str();
@@ -47,7 +75,7 @@ fn occurrences(arg: &Arg, matches: &ArgMatches) -> Vec<(usize, String)> {
         .map(|(place, value)| {
             let value = value.to_string_lossy();
             let value = match id {
-                _ if is_secret(arg) => Secret::new(value.as_ref()).fingerprint(),
+                _ if is_secret(arg) => fingerprint(&value),
                 // A query may hold a token.
                 "url" => match Target::parse(&value, Dialect::default()) {
                     Ok(target) if target.path.contains('?') => target.url(),
@@ -108,6 +136,18 @@ mod tests {
         assert_eq!(
             shown_of(&["ws://127.0.0.1:9", "--user-agent", "it's"]),
             r"clw-bench ws://127.0.0.1:9 --user-agent 'it'\''s'"
+        );
+    }
+
+    #[test]
+    fn words_lose_their_secrets_and_nothing_else() {
+        let words = "--dialect clw --token hush --password=hush --token-file f --reconnect on".split(' ');
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        let shown = without_secrets(&words).join(" ");
+        let (hush, rest) = (fingerprint("hush"), "--token-file f --reconnect on");
+        assert_eq!(
+            shown,
+            format!("--dialect clw --token {hush} --password={hush} {rest}")
         );
     }
 

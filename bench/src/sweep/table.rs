@@ -127,12 +127,12 @@ pub fn html(sweep: &Sweep) -> String {
         sweep.tool_version,
         sweep.seed,
         escaped(&sweep.started_at),
-        escaped(&sweep.flags.join(" "))
+        escaped(&sweep.flags.to_string())
     );
     for (client, flags) in &sweep.clients {
         let _ = write!(out, "<h2>{}</h2>", escaped(client));
-        if !flags.is_empty() {
-            let _ = write!(out, "<p><code>{}</code>", escaped(&flags.join(" ")));
+        if !flags.0.is_empty() {
+            let _ = write!(out, "<p><code>{}</code>", escaped(&flags.to_string()));
         }
         if !sweep.cells.is_empty() {
             grid(&mut out, sweep, client);

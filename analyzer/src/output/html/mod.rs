@@ -207,7 +207,7 @@ fn figures(out: &mut String, totals: &Totals) -> Written {
     );
     writeln!(
         out,
-        "<h2>Figures</h2>\n<dl><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
+        "<h2>Figures</h2>\n<dl class=\"facts\"><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
          <dt>resets</dt><dd>{resets}</dd>"
     )?;
     let ready = totals.ready.summary();

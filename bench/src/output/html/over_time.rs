@@ -9,11 +9,14 @@ use std::time::Duration;
 /// The drawing's own units; it is stretched to the width there is.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 100.0;
+/// Instants that make a course.
+const LEAST: usize = 4;
 
 pub(super) fn section(out: &mut String, course: &Course) -> Written {
     let samples = course.samples();
     let end_us = samples.last().map_or(0, |s| s.at_us);
-    if samples.len() < 2 || end_us == 0 {
+    // Fewer intervals have no course.
+    if samples.len() < LEAST || end_us == 0 {
         return Ok(());
     }
     let time = Time { end_us };
