@@ -1,6 +1,7 @@
 //! From a snapshot to families. docs/metrics.md has the same list, and a test compares the two.
 
 use super::family::{Buckets, Family, Labels, Number, Point, Points, Unit};
+use super::tables::{CALL_TIMES, COUNTERS, GAUGES, STAGE_TIMES, TIMES};
 use clw_core::Stage;
 use clw_core::histogram::Histogram;
 use clw_core::snapshot::{Phase, Snapshot};
@@ -9,27 +10,10 @@ use clw_core::verdict::Verdict;
 use std::collections::BTreeMap;
 
 /// Upper bounds of the buckets of all times, in microseconds: from a loopback round trip to a long outage.
+#[rustfmt::skip]
 pub const BOUNDS_US: [u64; 20] = [
-    100,
-    250,
-    500,
-    1_000,
-    2_500,
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    30_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000,
 ];
 /// A server may call itself anything; a label is no place for a novel.
 const MAX_LABEL_CHARS: usize = 128;
@@ -38,12 +22,27 @@ const MAX_LABEL_CHARS: usize = 128;
 pub fn collect(snapshot: &Snapshot, totals: &BTreeMap<String, Histogram>) -> Vec<Family> {
     let mut families = Vec::with_capacity(64);
     facts(&mut families, snapshot);
-    sessions(&mut families, snapshot);
+    for (name, help, unit, value) in GAUGES {
+        let points = vec![one(value(snapshot))];
+        families.push(family(name, help, unit, Points::Gauge(points)));
+    }
+    for (name, help, unit, value) in COUNTERS {
+        let points = vec![one(value(snapshot))];
+        families.push(family(name, help, unit, Points::Counter(points)));
+    }
     endings(&mut families, snapshot);
     life(&mut families, snapshot);
-    generator(&mut families, snapshot);
     times(&mut families, totals);
     families
+}
+
+fn family(name: &'static str, help: &'static str, unit: Unit, points: Points) -> Family {
+    Family {
+        name,
+        help,
+        unit,
+        points,
+    }
 }
 
 const fn one(value: Number) -> Point<Number> {
@@ -60,443 +59,129 @@ fn labelled(key: &'static str, label: &str, value: u64) -> Point<Number> {
     }
 }
 
-fn facts(families: &mut Vec<Family>, s: &Snapshot) {
-    let version = ("version", env!("CARGO_PKG_VERSION").to_owned());
+fn facts(to: &mut Vec<Family>, s: &Snapshot) {
+    const NOTHING: Unit = Unit::Count("");
     let cut = |text: &str| text.chars().take(MAX_LABEL_CHARS).collect::<String>();
+    let build = Points::Info(vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
+    to.push(family("build", "The release of clw-bench", NOTHING, build));
     let server = s.target.server_version.as_deref().unwrap_or_default();
-    families.push(Family {
-        name: "build",
-        help: "The release of clw-bench",
-        unit: Unit::Count(""),
-        points: Points::Info(vec![version]),
-    });
     let target = vec![
         ("url", cut(&s.target.url)),
         ("dialect", s.target.dialect.name().to_owned()),
         ("server_version", cut(server)),
     ];
-    families.push(Family {
-        name: "target",
-        help: "What is loaded",
-        unit: Unit::Count(""),
-        // Until a worker has told, nothing is known: an empty label would be a series of its own.
-        points: Points::Info(if s.target.url.is_empty() {
-            Labels::new()
-        } else {
-            target
-        }),
+    // Until a worker has told, nothing is known: an empty label would be a series of its own.
+    let target = Points::Info(if s.target.url.is_empty() {
+        Labels::new()
+    } else {
+        target
     });
+    to.push(family("target", "What is loaded", NOTHING, target));
     let phases = [Phase::Running, Phase::Draining, Phase::Done];
     let phases = phases.map(|p| labelled("phase", p.name(), u64::from(p == s.phase)));
-    gauge(
-        families,
-        "run.phase",
-        "1 for the phase that the run is in",
-        "",
-        phases.into(),
-    );
-    families.push(Family {
-        name: "run.elapsed",
-        help: "Time since the start of the run, as far as the workers have told of it",
-        unit: Unit::Seconds,
-        points: Points::Gauge(vec![one(seconds(s.elapsed_us))]),
-    });
+    let help = "1 for the phase that the run is in";
+    to.push(family("run.phase", help, NOTHING, Points::Gauge(phases.into())));
     let held = s.thresholds.iter();
     let held = held.map(|t| labelled("threshold", &cut(&t.expr), u64::from(t.passed)));
-    gauge(
-        families,
-        "threshold.passed",
-        "1 for a threshold that holds so far",
-        "",
-        held.collect(),
-    );
-}
-
-fn seconds(us: u64) -> Number {
-    Number::Real(us as f64 / 1e6)
-}
-
-fn gauge(
-    to: &mut Vec<Family>,
-    name: &'static str,
-    help: &'static str,
-    of: &'static str,
-    points: Vec<Point<Number>>,
-) {
-    to.push(Family {
-        name,
-        help,
-        unit: Unit::Count(of),
-        points: Points::Gauge(points),
-    });
-}
-
-fn counter(
-    to: &mut Vec<Family>,
-    name: &'static str,
-    help: &'static str,
-    of: &'static str,
-    points: Vec<Point<Number>>,
-) {
-    to.push(Family {
-        name,
-        help,
-        unit: Unit::Count(of),
-        points: Points::Counter(points),
-    });
-}
-
-fn sessions(families: &mut Vec<Family>, s: &Snapshot) {
-    let g = &s.gauges;
+    let help = "1 for a threshold that holds so far";
+    let held = Points::Gauge(held.collect());
+    to.push(family("threshold.passed", help, NOTHING, held));
     let states = [
-        ("connecting", g.connecting),
-        ("ready", g.ready),
-        ("reconnecting", g.reconnecting),
+        ("connecting", s.gauges.connecting),
+        ("ready", s.gauges.ready),
+        ("reconnecting", s.gauges.reconnecting),
     ];
-    gauge(
-        families,
-        "sessions",
-        "Sessions by what they are doing: connecting, ready, or waiting to connect again",
-        "session",
-        states
-            .map(|(state, count)| labelled("state", state, count))
-            .into(),
-    );
-    for (name, help, of, value) in [
-        (
-            "sessions.active",
-            "Sessions that have not ended",
-            "session",
-            g.active,
-        ),
-        (
-            "connections.open",
-            "Connections open now, in any stage",
-            "connection",
-            g.open,
-        ),
-        (
-            "connections.open_peak",
-            "Most connections open at once so far",
-            "connection",
-            g.peak_open,
-        ),
-    ] {
-        gauge(families, name, help, of, vec![one(Number::Whole(value))]);
-    }
-    let c = &s.counters.sessions;
-    for (name, help, of, value) in [
-        (
-            "sessions.started",
-            "Sessions whose first connect was begun",
-            "session",
-            c.started,
-        ),
-        (
-            "sessions.ready",
-            "Sessions that became ready at least once",
-            "session",
-            c.ready,
-        ),
-        (
-            "sessions.ended",
-            "Sessions that ended, in whatever way",
-            "session",
-            c.ended,
-        ),
-        (
-            "sessions.completed",
-            "Sessions that ended ok",
-            "session",
-            c.completed,
-        ),
-        (
-            "sessions.failed",
-            "Sessions that ended in an error and never became ready",
-            "session",
-            c.failed,
-        ),
-        (
-            "sessions.dropped",
-            "Ready connections that ended although they were meant to stay",
-            "connection",
-            c.dropped,
-        ),
-        (
-            "sessions.reconnected",
-            "Times that a session became ready again after a drop",
-            "session",
-            c.reconnected,
-        ),
-        (
-            "starts.skipped",
-            "Starts left out because -c allowed no more sessions at once",
-            "start",
-            c.skipped_starts,
-        ),
-    ] {
-        counter(families, name, help, of, vec![one(Number::Whole(value))]);
-    }
-    let u = &s.counters.uptime;
-    for (name, help, us) in [
-        (
-            "uptime.ready",
-            "Session-time ready, counted as sessions end; divided by uptime_meant it is the uptime",
-            u.ready_us,
-        ),
-        (
-            "uptime.meant",
-            "Session-time meant to be ready, counted as sessions end",
-            u.meant_us,
-        ),
-    ] {
-        families.push(Family {
-            name,
-            help,
-            unit: Unit::Seconds,
-            points: Points::Counter(vec![one(seconds(us))]),
-        });
-    }
+    let states = states.map(|(state, count)| labelled("state", state, count));
+    let help = "Sessions by what they are doing: connecting, ready, or waiting to connect again";
+    let states = Points::Gauge(states.into());
+    to.push(family("sessions", help, Unit::Count("session"), states));
 }
 
-fn endings(families: &mut Vec<Family>, s: &Snapshot) {
+fn endings(to: &mut Vec<Family>, s: &Snapshot) {
+    const CONNECTIONS: Unit = Unit::Count("connection");
     let c = &s.counters;
     // All of the dictionary, zeros too: a rate over a series that appears with its first error misses that error.
     let by_verdict = |counts: &[u64; Verdict::COUNT]| {
         let points = Verdict::ALL.iter();
-        points
-            .map(|v| labelled("verdict", v.name(), counts[v.index()]))
-            .collect()
+        let points = points.map(|v| labelled("verdict", v.name(), counts[v.index()]));
+        Points::Counter(points.collect())
     };
-    counter(
-        families,
-        "verdicts",
-        "Final verdicts of sessions",
-        "session",
-        by_verdict(&c.verdicts),
-    );
-    counter(
-        families,
-        "drops",
-        "Endings of connections that a reconnect followed, by verdict",
-        "connection",
-        by_verdict(&c.drops),
-    );
-    counter(
-        families,
-        "close_codes",
-        "Close codes as clients report them (1005: an empty close frame, 1006: none, 0: further codes)",
-        "connection",
-        c.close_codes
-            .iter()
-            .map(|(code, count)| labelled("code", &code.to_string(), *count))
-            .collect(),
-    );
-    counter(
-        families,
-        "connections.ended",
-        "Connections that ended, by the furthest stage they reached",
-        "connection",
-        Stage::ALL
-            .iter()
-            .map(|stage| labelled("stage", stage.name(), c.stages[*stage as usize]))
-            .collect(),
-    );
+    let verdicts = by_verdict(&c.verdicts);
+    let help = "Final verdicts of sessions";
+    to.push(family("verdicts", help, Unit::Count("session"), verdicts));
+    let help = "Endings of connections that a reconnect followed, by verdict";
+    to.push(family("drops", help, CONNECTIONS, by_verdict(&c.drops)));
+    let codes = c.close_codes.iter();
+    let codes = codes.map(|(code, count)| labelled("code", &code.to_string(), *count));
+    let help =
+        "Close codes as clients report them (1005: an empty close frame, 1006: none, 0: further codes)";
+    let codes = Points::Counter(codes.collect());
+    to.push(family("close_codes", help, CONNECTIONS, codes));
+    let stages = Stage::ALL.iter();
+    let stages = stages.map(|stage| labelled("stage", stage.name(), c.stages[*stage as usize]));
+    let help = "Connections that ended, by the furthest stage they reached";
+    let stages = Points::Counter(stages.collect());
+    to.push(family("connections.ended", help, CONNECTIONS, stages));
 }
 
-fn life(families: &mut Vec<Family>, s: &Snapshot) {
+fn life(to: &mut Vec<Family>, s: &Snapshot) {
     let c = &s.counters;
-    for (name, help, of, value) in [
-        (
-            "heartbeats.sent",
-            "Heartbeats sent",
-            "heartbeat",
-            c.heartbeat.sent,
-        ),
-        (
-            "heartbeats.answered",
-            "Heartbeats answered in time",
-            "heartbeat",
-            c.heartbeat.answered,
-        ),
-        (
-            "heartbeats.missed",
-            "Heartbeats given up",
-            "heartbeat",
-            c.heartbeat.missed,
-        ),
-        (
-            "reconnects.attempted",
-            "Connections begun after a drop",
-            "connection",
-            c.reconnect.attempts,
-        ),
-        (
-            "reconnects.succeeded",
-            "Connections begun after a drop that became ready",
-            "connection",
-            c.reconnect.succeeded,
-        ),
-        (
-            "refreshes.done",
-            "Token refreshes accepted",
-            "refresh",
-            c.refreshes.done,
-        ),
-        (
-            "refreshes.refused",
-            "Token refreshes refused",
-            "refresh",
-            c.refreshes.refused,
-        ),
-        (
-            "notifications.new",
-            "Notifications told for the first time",
-            "notification",
-            c.notifications.new,
-        ),
-        (
-            "notifications.duplicate",
-            "Copies of notifications that the client had seen",
-            "notification",
-            c.notifications.duplicates,
-        ),
-        (
-            "broadcasts.lost",
-            "Broadcasts that a jump in seq shows to be lost",
-            "broadcast",
-            c.broadcasts_lost,
-        ),
-    ] {
-        counter(families, name, help, of, vec![one(Number::Whole(value))]);
-    }
     let by_call = |count: fn(&CallErrors) -> u64| {
         let calls = c.calls.iter();
-        calls.map(|(call, e)| labelled("call", call, count(e))).collect()
+        Points::Counter(calls.map(|(call, e)| labelled("call", call, count(e))).collect())
     };
-    counter(
-        families,
+    let calls = Unit::Count("call");
+    let failed = by_call(|e| e.failed);
+    to.push(family(
         "calls.failed",
         "Calls answered with an error",
-        "call",
-        by_call(|e| e.failed),
-    );
-    counter(
-        families,
-        "calls.unanswered",
-        "Calls without an answer in time",
-        "call",
-        by_call(|e| e.unanswered),
-    );
+        calls,
+        failed,
+    ));
+    let unanswered = by_call(|e| e.unanswered);
+    let help = "Calls without an answer in time";
+    to.push(family("calls.unanswered", help, calls, unanswered));
     let ways = |sent, received| {
-        vec![
+        Points::Counter(vec![
             labelled("direction", "sent", sent),
             labelled("direction", "received", received),
-        ]
+        ])
     };
-    counter(
-        families,
-        "frames",
-        "WebSocket frames, control frames included; received ones are counted as connections end",
-        "frame",
-        ways(c.frames.sent, c.frames.received),
-    );
-    families.push(Family {
-        name: "traffic",
-        help: "HTTP and WebSocket bytes, without TLS, TCP and IP",
-        unit: Unit::Bytes,
-        points: Points::Counter(ways(c.bytes.sent, c.bytes.received)),
-    });
+    let help = "WebSocket frames, control frames included; received ones are counted as connections end";
+    let frames = ways(c.frames.sent, c.frames.received);
+    to.push(family("frames", help, Unit::Count("frame"), frames));
+    let help = "HTTP and WebSocket bytes, without TLS, TCP and IP";
+    let bytes = ways(c.bytes.sent, c.bytes.received);
+    to.push(family("traffic", help, Unit::Bytes, bytes));
+    let errors = c.generator_errors.iter();
+    let errors = Points::Counter(errors.map(|(name, n)| labelled("error", name, *n)).collect());
+    let help = "Errors of this machine by name; they are nobody's verdict";
+    to.push(family("generator.errors", help, Unit::Count("error"), errors));
 }
 
-fn generator(families: &mut Vec<Family>, s: &Snapshot) {
-    families.push(Family {
-        name: "generator.cpu",
-        help: "CPU time of all workers, user and system",
-        unit: Unit::Seconds,
-        points: Points::Counter(vec![one(seconds(s.usage.cpu_us))]),
-    });
-    families.push(Family {
-        name: "generator.memory_peak",
-        help: "Peak resident memory, summed over worker processes",
-        unit: Unit::Bytes,
-        points: Points::Gauge(vec![one(Number::Whole(s.usage.rss_peak_bytes))]),
-    });
-    let errors = s.counters.generator_errors.iter();
-    counter(
-        families,
-        "generator.errors",
-        "Errors of this machine by name; they are nobody's verdict",
-        "error",
-        errors.map(|(name, n)| labelled("error", name, *n)).collect(),
-    );
-}
-
-fn times(families: &mut Vec<Family>, totals: &BTreeMap<String, Histogram>) {
-    let stages = ["tcp_connect", "tls", "upgrade", "challenge", "auth"];
-    let stages = stages
-        .into_iter()
-        .filter_map(|stage| Some(point(vec![("stage", stage.to_owned())], totals.get(stage)?)));
+fn times(to: &mut Vec<Family>, totals: &BTreeMap<String, Histogram>) {
+    let mut time = |name, help, points| {
+        to.push(family(name, help, Unit::Seconds, Points::Histogram(points)));
+    };
+    let stages = STAGE_TIMES.into_iter();
+    let stages =
+        stages.filter_map(|stage| Some(point(vec![("stage", stage.to_owned())], totals.get(stage)?)));
     time(
-        families,
         "stage",
         "How long the stages of connecting took",
         stages.collect(),
     );
-    for (name, of, help) in [
-        (
-            "ready",
-            "ready",
-            "From the scheduled start to ready: the response time",
-        ),
-        (
-            "ready_service",
-            "ready_service",
-            "From the connect call to ready: the service time",
-        ),
-        ("heartbeat.rtt", "heartbeat_rtt", "From a heartbeat to its answer"),
-        ("tick_gap", "tick_gap", "Between two heartbeats of the server"),
-        (
-            "time_to_ready",
-            "time_to_ready",
-            "From a drop to ready again, back-off included",
-        ),
-        (
-            "schedule_lag",
-            "schedule_lag",
-            "From the scheduled start of a session to its real start",
-        ),
-    ] {
-        let points = totals.get(of).map(|h| point(Labels::new(), h));
-        time(families, name, help, points.into_iter().collect());
+    for (name, metric, help) in TIMES {
+        let points = totals.get(metric).map(|h| point(Labels::new(), h));
+        time(name, help, points.into_iter().collect());
     }
-    for (name, prefix, help) in [
-        (
-            "call",
-            "rpc.",
-            "From the scheduled instant of a call to its answer",
-        ),
-        (
-            "call_service",
-            "rpc_service.",
-            "From the sending of a call to its answer",
-        ),
-    ] {
+    for (name, prefix, help) in CALL_TIMES {
         let calls = totals.iter().filter_map(|(metric, h)| {
             let call = metric.strip_prefix(prefix)?;
             Some(point(vec![("call", call.to_owned())], h))
         });
-        time(families, name, help, calls.collect());
+        time(name, help, calls.collect());
     }
-}
-
-fn time(to: &mut Vec<Family>, name: &'static str, help: &'static str, points: Vec<Point<Buckets>>) {
-    to.push(Family {
-        name,
-        help,
-        unit: Unit::Seconds,
-        points: Points::Histogram(points),
-    });
 }
 
 fn point(labels: Labels, histogram: &Histogram) -> Point<Buckets> {

@@ -8,6 +8,7 @@ mod family;
 mod otlp;
 mod prometheus;
 mod push;
+mod tables;
 
 pub use collect::{BOUNDS_US, collect};
 pub use family::{Buckets, Family, Labels, Number, Point, Points, Unit};

@@ -4,6 +4,7 @@ mod crew;
 mod embedded;
 mod outputs;
 mod share;
+mod signals;
 mod watch;
 
 pub(crate) use outputs::to_json;
@@ -25,11 +26,11 @@ use crew::{Crew, Told};
 use embedded::Embedded;
 use outputs::Sinks;
 use share::Share;
+use signals::{Signals, stopped};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use watch::Watch;
 
 /// Time between snapshots.
@@ -408,37 +409,6 @@ impl Run {
             self.lost.push(format!(
                 "worker {number}: {how}; what it had counted until its last second is kept"
             ));
-        }
-    }
-}
-
-/// Ctrl-C, at the dashboard or without it, or SIGTERM.
-async fn stopped(signals: &mut Signals, watch: &mut Watch) {
-    tokio::select! {
-        () = signals.next() => {}
-        () = watch.interrupted() => {}
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, RunError> {
-        let system = || RunError::system("cannot listen for signals");
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(system())?,
-            terminate: signal(SignalKind::terminate()).map_err(system())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }
