@@ -3,7 +3,7 @@
 use super::call::CallArg;
 use super::command::DialectArg;
 use crate::plan::{
-    BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Plugin, Reading, Role, Telemetry,
+    BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Plugin, Reading, Role, Telemetry, parse_listen,
 };
 use clap::{ArgAction, Args, ValueEnum};
 use clw_core::impair::Spec;
@@ -11,6 +11,7 @@ use clw_core::pacing::{Arrivals, Shard};
 use clw_core::secret::Secret;
 use clw_core::units::{UnitError, parse_duration};
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -213,6 +214,9 @@ pub struct OutputArgs {
     /// Write the result to F (`-`: standard output).
     #[arg(long, value_name = "F", value_parser = parse_destination)]
     pub json: Option<Destination>,
+    /// Write a page to send to somebody to F: one file, no network needed.
+    #[arg(long, value_name = "F", value_parser = parse_destination)]
+    pub html: Option<Destination>,
     /// Write a line per interval to F.
     #[arg(long, value_name = "F", value_parser = parse_destination)]
     pub csv: Option<Destination>,
@@ -225,6 +229,17 @@ pub struct OutputArgs {
     /// Serve live snapshots on a TCP address (such as :9100) or a Unix socket.
     #[arg(long, value_name = "ADDR|PATH", value_parser = parse_telemetry)]
     pub telemetry: Option<Telemetry>,
+    /// Serve the figures to Prometheus at http://ADDR/metrics (such as :9464), from the start of the run to its end.
+    ///
+    /// Once the run is over nothing answers there any more: what must last is in --json, or pushed by --otlp.
+    #[arg(long, value_name = "ADDR", value_parser = parse_metrics_address)]
+    pub prometheus: Option<SocketAddr>,
+    /// Push the figures to an OpenTelemetry collector (OTLP over HTTP) every second, and once more at the end.
+    ///
+    /// Such as http://127.0.0.1:4318; /v1/metrics is added. A collector that is away costs a warning, never the run. Headers
+    /// come from OTEL_EXPORTER_OTLP_HEADERS. No load goes there, so it needs no --allow-remote.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Show the dashboard of clw-tui in this terminal while the run goes on; q closes it, Ctrl-C ends the run.
     #[arg(long)]
     pub tui: bool,
@@ -381,6 +396,13 @@ fn parse_destination(text: &str) -> Result<Destination, String> {
         return Err("accepted is a path, or - for standard output".to_owned());
     }
     Ok(text.to_owned().into())
+}
+
+fn parse_metrics_address(text: &str) -> Result<SocketAddr, String> {
+    parse_listen(text).map_err(|_| {
+        "accepted is an address and a port such as 127.0.0.1:9464, :9464 for this machine only, or 0.0.0.0:9464 for everybody"
+            .to_owned()
+    })
 }
 
 fn parse_telemetry(text: &str) -> Result<Telemetry, String> {

@@ -6,6 +6,7 @@ mod call;
 mod command;
 mod flags;
 mod help;
+mod typed;
 
 pub use call::{CallArg, CallError};
 pub use command::{
@@ -17,6 +18,7 @@ pub use flags::{
     OnOff, OptionalPeriod, OutputArgs, ResilienceArgs, SessionArgs, TargetArgs,
 };
 pub use help::generate;
+pub use typed::{shown, without_secrets};
 
 use clap::Parser;
 

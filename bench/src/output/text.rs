@@ -313,7 +313,7 @@ fn generator(out: &mut String, r: &Report, paint: Paint) -> Written {
 }
 
 /// What to do about an error of this machine.
-fn errno_hint(name: &str) -> &'static str {
+pub(super) fn errno_hint(name: &str) -> &'static str {
     match name {
         "EMFILE" => "this process has no descriptors left; raise `ulimit -n`, or use more --workers",
         "ENFILE" => "the machine has no descriptors left; raise fs.file-max",

@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod load;
 mod mix;
+mod otlp;
 mod output;
 mod resolve;
 mod sessions;
@@ -24,7 +25,8 @@ pub use error::{PlanError, UsageError};
 pub use mix::{
     Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Plugin, Reading, Role, RoleSettings, SessionSettings,
 };
-pub use output::{Destination, Outputs, Telemetry};
+pub use otlp::{OtlpEndpoint, OtlpError};
+pub use output::{Destination, Outputs, Telemetry, parse_listen};
 pub use resolve::args_to_plan;
 pub use show::{describe, headline};
 pub use target::{Pin, PinError, Target, TargetError, TargetPlan, TlsSettings};
@@ -86,6 +88,9 @@ pub struct Plan {
         rename = "embedded_token"
     )]
     pub embedded_token: Secret,
+    /// What was typed, with secrets as fingerprints; empty where nothing was.
+    #[serde(default)]
+    pub command: String,
     /// What was decided that the user may not expect, for the summary.
     pub notes: Vec<String>,
 }

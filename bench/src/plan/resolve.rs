@@ -4,6 +4,7 @@ use super::address::check_address;
 use super::environment::Environment;
 use super::error::{PlanError, UsageError};
 use super::load::{self, range};
+use super::otlp::OtlpEndpoint;
 use super::output::Outputs;
 use super::sessions::{self, Common};
 use super::target::{Target, TargetPlan, TlsSettings};
@@ -80,7 +81,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         reconnect: reconnect(&args.resilience, scenario.reconnect)?,
         impair: args.network.impair.or(scenario.impair()).unwrap_or_default(),
         thresholds,
-        outputs: outputs(args)?,
+        outputs: outputs(args, environment)?,
         binds: args.network.bind.clone(),
         tls: tls(args)?,
         drain,
@@ -89,6 +90,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         allow_remote: args.target.allow_remote,
         faults: args.target.fault.clone(),
         embedded_token,
+        command: String::new(),
         notes,
     };
     check_whole(plan)
@@ -356,14 +358,26 @@ fn reconnect(args: &ResilienceArgs, table: Option<ReconnectTable>) -> Result<Rec
     })
 }
 
-fn outputs(args: &Args) -> Result<Outputs, UsageError> {
+fn outputs(args: &Args, environment: &Environment) -> Result<Outputs, UsageError> {
     let output = &args.output;
+    let otlp = output
+        .otlp
+        .as_ref()
+        .map(|url| url.parse::<OtlpEndpoint>())
+        .transpose()?;
+    let otlp = match (otlp, &environment.otlp_headers) {
+        (Some(to), Some(headers)) => Some(to.with_headers(headers)?),
+        (to, _) => to,
+    };
     let outputs = Outputs {
         json: output.json.clone(),
+        html: output.html.clone(),
         csv: output.csv.clone(),
         hdr: output.hdr.clone(),
         journal: output.journal.clone(),
         telemetry: output.telemetry.clone(),
+        prometheus: output.prometheus,
+        otlp,
         tui: output.tui,
     };
     if let [a, b, ..] = outputs.on_stdout()[..] {

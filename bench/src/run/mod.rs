@@ -4,6 +4,7 @@ mod crew;
 mod embedded;
 mod outputs;
 mod share;
+mod signals;
 mod watch;
 
 pub(crate) use outputs::to_json;
@@ -25,11 +26,11 @@ use crew::{Crew, Told};
 use embedded::Embedded;
 use outputs::Sinks;
 use share::Share;
+use signals::{Signals, stopped};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use watch::Watch;
 
 /// Time between snapshots.
@@ -75,6 +76,16 @@ pub enum RunError {
     /// The dashboard without a terminal.
     #[error("--tui needs a terminal on standard output; --telemetry lets clw-tui attach from another one")]
     NoTerminal,
+    /// Where Prometheus was to scrape.
+    #[error(
+        "cannot serve --prometheus at {address}: {cause}; choose another address, or port 0 for one that is free"
+    )]
+    Prometheus {
+        /// As given.
+        address: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// The embedded gateway, a worker, a signal handler, the telemetry socket.
     #[error("{what}: {cause}")]
     System {
@@ -99,9 +110,10 @@ impl RunError {
     }
 }
 
-/// Runs what `args` ask for, to the exit code.
-pub fn run(args: &Args) -> Result<Exit, RunError> {
-    let plan = args_to_plan(args, &Environment::of_process())?;
+/// Runs what `args` ask for, to the exit code; `typed` is the command line as it can be shown.
+pub fn run(args: &Args, typed: String) -> Result<Exit, RunError> {
+    let mut plan = args_to_plan(args, &Environment::of_process())?;
+    plan.command = typed;
     let thresholds = plan
         .thresholds
         .iter()
@@ -325,7 +337,7 @@ async fn execute(
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
                 }
-                sinks.interval(&snapshot);
+                sinks.interval(&snapshot, run.aggregate.totals());
                 count += 1;
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
                     sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
@@ -342,7 +354,7 @@ async fn execute(
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
     last.condition = condition;
-    sinks.interval(&last);
+    sinks.interval(&last, run.aggregate.totals());
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
         report.warnings.push(format!(
@@ -357,6 +369,7 @@ async fn execute(
             Err(lost) => report.warnings.push(lost),
         }
     }
+    report.warnings.extend(sinks.end_push().await);
     sinks.end_journal(interrupted);
     report.warnings.extend_from_slice(sinks.failures());
     sinks.finish(&report);
@@ -396,37 +409,6 @@ impl Run {
             self.lost.push(format!(
                 "worker {number}: {how}; what it had counted until its last second is kept"
             ));
-        }
-    }
-}
-
-/// Ctrl-C, at the dashboard or without it, or SIGTERM.
-async fn stopped(signals: &mut Signals, watch: &mut Watch) {
-    tokio::select! {
-        () = signals.next() => {}
-        () = watch.interrupted() => {}
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, RunError> {
-        let system = || RunError::system("cannot listen for signals");
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(system())?,
-            terminate: signal(SignalKind::terminate()).map_err(system())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }

@@ -18,7 +18,7 @@ use cell::{By, Runs};
 use clap::Parser as _;
 use clw_core::Dialect;
 use clw_core::threshold::Threshold;
-use result::{Cell, Figures, Found, SCHEMA, Sweep};
+use result::{Cell, Figures, Flags, Found, SCHEMA, Sweep};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -64,8 +64,11 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
         interrupted: false,
         by: if by == By::Impair { "impair" } else { "netem" },
         note,
-        flags: args.flags.clone(),
-        clients,
+        flags: Flags(args.flags.clone()),
+        clients: clients
+            .into_iter()
+            .map(|(name, flags)| (name, Flags(flags)))
+            .collect(),
         seed: args.seed,
         sessions: args.sessions,
         cell_s: args.duration.as_secs_f64(),
@@ -87,7 +90,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
             break;
         }
         progress.tell(&condition, &client);
-        let outcome = runs.run(&condition, &sweep.clients[&client]);
+        let outcome = runs.run(&condition, &sweep.clients[&client].0);
         let (figures, error) = match outcome {
             Ok(report) => (Some(Figures::of(&report)), None),
             Err(error) => (None, Some(error)),
@@ -186,7 +189,7 @@ fn search(
         let condition = base.with(range.dimension, value);
         progress.tell(&condition, client);
         // A run that gave no result is no reading: neither held nor broken.
-        match runs.run(&condition, &sweep.clients[client]) {
+        match runs.run(&condition, &sweep.clients[client].0) {
             Ok(report) => search.answer(value, holds.evaluate(&report).passed),
             Err(why) => {
                 error = Some(format!("{}: {why}", condition.words()));

@@ -253,7 +253,7 @@ async fn wait_until(worker: &Worker, at: Instant, behind: &mut u32) -> bool {
     if worker.is_stopping() {
         return false;
     }
-    if worker.clock.now() >= at {
+    if worker.clock.has_come(at) {
         *behind += 1;
         if behind.is_multiple_of(START_BATCH) {
             tokio::task::yield_now().await;

@@ -3,7 +3,6 @@
 //! Everything that came from the capture is escaped. Memory does not grow with the capture: endings are counted in at most
 //! a few hundred slots, and a few sessions of each verdict are shown.
 
-mod escape;
 mod timeline;
 
 pub use timeline::Timeline;
@@ -11,10 +10,10 @@ pub use timeline::Timeline;
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
+use clw_core::html::{self, escaped};
 use clw_core::report::ThresholdResult;
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::{Verdict, entry};
-use escape::escaped;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,8 +21,6 @@ use std::time::Duration;
 const WORTH_A_LOOK: usize = 60;
 /// Warnings shown.
 const WARNINGS: usize = 40;
-
-const STYLE: &str = include_str!("style.css");
 
 type Written = std::fmt::Result;
 
@@ -53,13 +50,7 @@ fn page(
         [one] => one.clone(),
         files => format!("{} files", files.len()),
     };
-    let files = escaped(&files);
-    write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{files}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{files}</h1>\n"
-    )?;
+    out.push_str(&html::begin(&files));
     head(out, capture, totals)?;
     incidents(out, totals)?;
     out.push_str(&timeline.svg());
@@ -68,11 +59,12 @@ fn page(
     held(out, thresholds)?;
     sessions(out, totals)?;
     limits(out, capture, evicted)?;
-    writeln!(
-        out,
-        "<footer>clw-analyze {}. Frame numbers are those of Wireshark for a single file.</footer>\n</main>\n</body>\n</html>",
-        env!("CARGO_PKG_VERSION")
-    )
+    out.push_str(&html::end(concat!(
+        "clw-analyze ",
+        env!("CARGO_PKG_VERSION"),
+        ". Frame numbers are those of Wireshark for a single file."
+    )));
+    Ok(())
 }
 
 fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals) -> Written {
@@ -215,7 +207,7 @@ fn figures(out: &mut String, totals: &Totals) -> Written {
     );
     writeln!(
         out,
-        "<h2>Figures</h2>\n<dl><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
+        "<h2>Figures</h2>\n<dl class=\"facts\"><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
          <dt>resets</dt><dd>{resets}</dd>"
     )?;
     let ready = totals.ready.summary();
