@@ -131,6 +131,7 @@ struct Inner {
     redeemed: Option<Role>,
     slots: [Slot; 2],
     generation: u64,
+    newest: Option<Attempt>,
     /// The gateway said that a device token may do where the shared secret did not.
     prefers_device: bool,
     had_something: bool,
@@ -187,6 +188,7 @@ impl Account {
             Shown::Bootstrap => attempt.bootstrap_token = inner.bootstrap.clone(),
             Shown::Nothing => {}
         }
+        inner.newest = Some(attempt.clone());
         Some(attempt)
     }
 
@@ -254,6 +256,12 @@ impl Account {
             inner.lose_token(attempt.role);
         }
         inner.again_or_stop(attempt.role)
+    }
+
+    /// The same of the newest attempt.
+    pub fn newest_withdrawn(&self, reason: &str) -> Advice {
+        let newest = self.inner().newest.clone();
+        newest.map_or(Advice::Stop, |attempt| self.withdrawn(&attempt, reason))
     }
 
     /// What the last refusal of the newest attempt came to; asked once.

@@ -47,6 +47,7 @@ impl Default for Visit {
             token: TOKEN,
             hold: Duration::from_millis(600),
             ping: None,
+            leave_code: 1000,
             watch_ticks: false,
             call: false,
             timeout: Duration::from_secs(5),
@@ -161,6 +162,7 @@ impl Visit {
             host: address.to_string(),
             target: target.to_owned(),
             user_agent: "gateway-tests".to_owned(),
+            origin: None,
             timeout: self.timeout,
             max_message_bytes: 16 * 1024 * 1024,
             handshake_timeout: None,
@@ -212,6 +214,7 @@ impl Visit {
             user_agent: None,
             ping_period: self.ping.map(|(period, _)| period),
             ping_timeout: self.ping.map_or(millis(1000), |(_, wait)| wait),
+            leave_code: 1000,
             watch_ticks: self.watch_ticks,
             flaw: None,
         };

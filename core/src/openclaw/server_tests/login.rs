@@ -432,7 +432,7 @@ fn a_revoked_token_ends_the_sessions_of_its_role_and_no_others() {
         peer
     };
     let mut admin = admin_of(&gateway);
-    let mut session = |role: &str, id: &str, scopes: Value| {
+    let session = |role: &str, id: &str, scopes: Value| {
         let mut params = client(id, if role == "node" { "node" } else { "cli" });
         params["role"] = json!(role);
         params["scopes"] = scopes;

@@ -72,7 +72,15 @@ impl TestClient {
             finish: None,
         };
         let mut request = Vec::new();
-        write_request(&mut request, "127.0.0.1:18789", "/", &[], "lab/1.0", [7; 16]);
+        write_request(
+            &mut request,
+            "127.0.0.1:18789",
+            "/",
+            &[],
+            "lab/1.0",
+            None,
+            [7; 16],
+        );
         let at = request.len() - 2;
         request.splice(at..at, headers.bytes());
         peer.server.receive(peer.now, &mut request, &mut peer.out);
