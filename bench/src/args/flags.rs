@@ -144,7 +144,7 @@ pub struct IdentityArgs {
     pub device_token: Option<Secret>,
     /// Identities from F, one JSON object a line, used in turn.
     ///
-    /// Fields, all optional: token, password, device_token, bootstrap_token, seed or private_key (Ed25519), client_id, role,
+    /// Fields, all optional: token, password, device_token, setup_code, bootstrap_token, seed or private_key (Ed25519), client_id, role,
     /// scopes, client_version.
     #[arg(long, value_name = "F")]
     pub credentials: Option<PathBuf>,

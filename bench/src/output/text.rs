@@ -2,6 +2,7 @@
 
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
+use clw_core::tally::Pairings;
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
@@ -231,6 +232,31 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             out,
             "  refreshes    {} done, {} refused",
             r.refresh.done, r.refresh.refused
+        )?;
+    }
+    let p = r.pairing;
+    if p != Pairings::default() {
+        let fallbacks = match p.fallbacks {
+            0 => String::new(),
+            n => format!(", {} went on with another credential", show_count(n)),
+        };
+        writeln!(
+            out,
+            "  devices      {} told to wait for approval, {} approved, {} tokens issued{fallbacks}",
+            show_count(p.asked),
+            show_count(p.approved),
+            show_count(p.tokens)
+        )?;
+        if p.unkept > 0 {
+            let lost = format!("{} writes to the credential store failed", show_count(p.unkept));
+            writeln!(out, "               {}", paint.paint(Role::Warn, &lost))?;
+        }
+    }
+    if r.sessions.helpers > 0 {
+        writeln!(
+            out,
+            "  helpers      {} left before connect, which is no error",
+            show_count(r.sessions.helpers)
         )?;
     }
     if r.notifications.new > 0 {

@@ -11,6 +11,7 @@ mod error;
 mod load;
 mod mix;
 mod output;
+mod pairing;
 mod resolve;
 mod sessions;
 mod show;
@@ -25,6 +26,7 @@ pub use mix::{
     Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Plugin, Reading, Role, RoleSettings, SessionSettings,
 };
 pub use output::{Destination, Outputs, Telemetry};
+pub use pairing::{Pairing, PairingMode, Prefer};
 pub use resolve::args_to_plan;
 pub use show::{describe, headline};
 pub use target::{Pin, PinError, Target, TargetError, TargetPlan, TlsSettings};
@@ -56,6 +58,9 @@ pub struct Plan {
     pub call_names: Vec<String>,
     /// What a dropped session does.
     pub reconnect: Reconnect,
+    /// Approval and tokens of devices.
+    #[serde(default)]
+    pub pairing: Pairing,
     /// The bad network inside the process.
     pub impair: Spec,
     /// Threshold expressions as written.

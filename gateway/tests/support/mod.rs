@@ -47,7 +47,6 @@ impl Default for Visit {
             token: TOKEN,
             hold: Duration::from_millis(600),
             ping: None,
-            leave_code: 1000,
             watch_ticks: false,
             call: false,
             timeout: Duration::from_secs(5),
