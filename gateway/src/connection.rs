@@ -372,7 +372,7 @@ impl Connection {
             }
             Ending::SecretChanged => {
                 self.machine
-                    .with_dialect(now, &mut out, |spoken, out| spoken.look_at_the_secret(out));
+                    .with_dialect(now, &mut out, Spoken::look_at_the_secret);
             }
         }
         drop(out);

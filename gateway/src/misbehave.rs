@@ -98,7 +98,7 @@ impl Connection {
                 machine.with_dialect(now, out, |spoken, out| spoken.revoke(now, out));
             }
             Action::RevokeDevice => {
-                machine.with_dialect(now, out, |spoken, out| spoken.revoke_device(out));
+                machine.with_dialect(now, out, Spoken::revoke_device);
             }
             Action::SlowConsumer => machine.slow_consumer(now, out),
             Action::Mute => {

@@ -2,10 +2,12 @@
 
 use super::link::Stream;
 use super::{Kind, Worker};
+use clw_core::Dialect;
 use clw_core::openclaw::{self, ClientInfo, Credentials};
+use clw_core::reconnect::kills_credential;
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConnection, ClientEvent, Outbox};
-use clw_core::{Dialect, Stage};
+use clw_core::verdict::{Verdict, classify};
 use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -49,15 +51,13 @@ pub(super) async fn run(worker: Rc<Worker>, token: Secret, mut requests: mpsc::U
         let client = openclaw::Client::new(config.clone(), proof.clone());
         let mut connection =
             ClientConnection::new(kind.connection.clone(), Box::new(client), worker.clock.now());
-        let was_ready = match open(&worker, &kind, number).await {
-            Some(stream) => serve(&worker, &mut connection, stream, &mut requests, &mut due).await,
-            None => false,
-        };
-        if !was_ready {
-            worker
-                .tally
-                .borrow_mut()
-                .generator_error("no admin session for approvals");
+        if let Some(stream) = open(&worker, &kind, number).await {
+            serve(&worker, &mut connection, stream, &mut requests, &mut due).await;
+        }
+        // A gateway that restarts is no mistake of this run; a token that is none of an administrator's is.
+        let verdict = classify(&connection.observation(worker.clock.now())).verdict;
+        if kills_credential(verdict) || verdict == Verdict::PairingRequired {
+            worker.tally.borrow_mut().generator_error("admin session refused");
         }
         // Whoever does not wait any more needs no approval.
         due.retain(|request| !request.answer.is_closed());
@@ -105,23 +105,22 @@ async fn open(worker: &Worker, kind: &Kind, number: u64) -> Option<Stream> {
     target.layer(tcp.stream, number, worker.clock).await.ok()
 }
 
-/// One admin session. Returns whether it was accepted.
+/// One admin session, to its end.
 async fn serve(
     worker: &Worker,
     connection: &mut ClientConnection,
     mut stream: Stream,
     requests: &mut mpsc::UnboundedReceiver<Request>,
     due: &mut VecDeque<Request>,
-) -> bool {
+) {
     let mut out = Outbox::client(worker.plan.seed);
     let mut buffer = vec![0; 16 * 1024];
     let mut under_way: HashMap<u16, Request> = HashMap::new();
-    let (mut next_call, mut was_ready, mut is_asked) = (0_u16, false, true);
+    let (mut next_call, mut is_asked) = (0_u16, true);
     connection.connected(worker.clock.now(), worker.next_nonce(), &mut out);
     loop {
         for event in out.events.drain(..) {
             match event {
-                ClientEvent::Reached(Stage::Ready) => was_ready = true,
                 ClientEvent::Answered { call, ok, .. } => {
                     if let Some(request) = under_way.remove(&call) {
                         let _ = request.answer.send(ok);
@@ -178,5 +177,4 @@ async fn serve(
     }
     // What got no answer is asked again by the next admin session.
     due.extend(under_way.into_values());
-    was_ready
 }

@@ -181,11 +181,12 @@ impl Account {
         };
         match shown {
             Shown::Shared => {
-                (attempt.token, attempt.password) = (inner.token.clone(), inner.password.clone())
+                attempt.token.clone_from(&inner.token);
+                attempt.password.clone_from(&inner.password);
             }
-            Shown::Replacement => attempt.token = inner.replacement.clone(),
+            Shown::Replacement => attempt.token.clone_from(&inner.replacement),
             Shown::DeviceToken => attempt.device_token = inner.usable(role).map(|held| held.token.clone()),
-            Shown::Bootstrap => attempt.bootstrap_token = inner.bootstrap.clone(),
+            Shown::Bootstrap => attempt.bootstrap_token.clone_from(&inner.bootstrap),
             Shown::Nothing => {}
         }
         inner.newest = Some(attempt.clone());

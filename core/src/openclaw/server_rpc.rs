@@ -97,7 +97,7 @@ pub(super) fn serve(
         "system-presence" => answer(out, id, &json!([])),
         "node.list" => answer(out, id, &json!({"ts": wall_ms, "nodes": []})),
         _ if method.starts_with("device.") => {
-            server_pairing::serve(caller, now, id, method, frame.params, out)
+            server_pairing::serve(caller, now, id, method, frame.params, out);
         }
         "gateway.restart.request" => {
             caller.gateway.authority.request_restart();

@@ -16,8 +16,8 @@ impl Uuid {
 
     /// Its first half as a number.
     pub(super) fn sign(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let half = self.0.first_chunk().copied().unwrap_or_default();
+        u64::from_be_bytes(half)
     }
 }
 
