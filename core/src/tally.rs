@@ -83,6 +83,8 @@ pub struct Sessions {
     pub ended: u64,
     /// Starts left out because the limit of the open model was reached.
     pub skipped_starts: u64,
+    /// Helpers that left before connect: their habit, and no error.
+    pub helpers: u64,
 }
 
 /// Sent, answered, missed.
@@ -125,6 +127,22 @@ pub struct Refreshes {
     pub done: u64,
     /// Refused.
     pub refused: u64,
+}
+
+/// Devices, their approval and their tokens (OpenClaw).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pairings {
+    /// Connections that were told to wait for approval.
+    pub asked: u64,
+    /// Requests that this run's own admin session approved.
+    pub approved: u64,
+    /// Device tokens that were issued.
+    pub tokens: u64,
+    /// Credentials that were found dead while another was left.
+    pub fallbacks: u64,
+    /// Times that tokens could not be written to the credential store.
+    pub unkept: u64,
 }
 
 /// Notifications that clients were sent (ClawChat).
@@ -183,6 +201,8 @@ pub struct Counters {
     pub reconnect: Reconnects,
     /// Token refreshes.
     pub refreshes: Refreshes,
+    /// Devices and their tokens.
+    pub pairing: Pairings,
     /// Notifications.
     pub notifications: Notifications,
     /// Calls that failed, by method.
@@ -216,6 +236,12 @@ impl Counters {
             (&mut a.reconnected, b.reconnected),
             (&mut a.ended, b.ended),
             (&mut a.skipped_starts, b.skipped_starts),
+            (&mut a.helpers, b.helpers),
+            (&mut self.pairing.asked, other.pairing.asked),
+            (&mut self.pairing.approved, other.pairing.approved),
+            (&mut self.pairing.tokens, other.pairing.tokens),
+            (&mut self.pairing.fallbacks, other.pairing.fallbacks),
+            (&mut self.pairing.unkept, other.pairing.unkept),
             (&mut self.heartbeat.sent, other.heartbeat.sent),
             (&mut self.heartbeat.answered, other.heartbeat.answered),
             (&mut self.heartbeat.missed, other.heartbeat.missed),

@@ -1,7 +1,7 @@
 //! The command line of clw-gateway.
 
-use crate::config::{ClwSettings, Config, Mode};
-use crate::fault::{FAULTS, FaultPlan, FaultSpec};
+use crate::config::{ClwSettings, Config, Mode, SetupCodes};
+use crate::fault::{FAULTS, FaultPlan, FaultSpec, Kind};
 use crate::limits::raise_descriptor_limit;
 use crate::process::{self, Output};
 use crate::worker::worker_main;
@@ -70,6 +70,28 @@ struct LowArgs {
         help_heading = "Who gets in"
     )]
     token_file: Option<PathBuf>,
+    /// File that holds the shared token of the fault rotate-token [env: CLW_NEXT_TOKEN]
+    #[arg(long, value_name = "F", help_heading = "Who gets in")]
+    next_token_file: Option<PathBuf>,
+    /// Issue N setup codes, each good once, for ten minutes (openclaw, --workers 1)
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "setup_code_file",
+        help_heading = "Who gets in"
+    )]
+    setup_codes: Option<u32>,
+    /// Where they are written (mode 0600), a line each for clw-bench --credentials
+    #[arg(
+        long,
+        value_name = "F",
+        requires = "setup_codes",
+        help_heading = "Who gets in"
+    )]
+    setup_code_file: Option<PathBuf>,
+    /// What they are for: node hosts, or phones (a node, and an operator beside it)
+    #[arg(long, value_name = "node|phone", value_parser = ["node", "phone"], default_value = "node", help_heading = "Who gets in")]
+    setup_for: String,
     /// Shared password
     #[arg(long, value_name = "S", help_heading = "Who gets in")]
     password: Option<String>,
@@ -179,6 +201,8 @@ struct LowArgs {
     as_worker: bool,
 }
 
+/// As many as a gateway keeps open.
+const MAX_SETUP_CODES: u32 = 10_000;
 /// More processes than that are a typing error.
 const MAX_WORKERS: u32 = 256;
 
@@ -301,6 +325,33 @@ fn config(args: &LowArgs) -> Result<Config, String> {
             "--password means nothing to --dialect {dialect}: give a --token"
         ));
     }
+    let next_token = match &args.next_token_file {
+        Some(path) => Some(read_token(path).map_err(|e| e.replace("--token-file", "--next-token-file"))?),
+        None => std::env::var("CLW_NEXT_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty()),
+    };
+    let rotates = faults
+        .iter()
+        .any(|fault| matches!(fault.kind, Kind::RotateToken(_)));
+    if rotates && (next_token.is_none() || token.is_none()) {
+        return Err(
+            "--fault rotate-token needs two shared tokens: --token or --token-file, and --next-token-file"
+                .to_owned(),
+        );
+    }
+    if args.setup_codes.is_some() && (dialect != Dialect::Openclaw || args.workers != 1) {
+        return Err(
+            "--setup-codes is for --dialect openclaw and --workers 1: each worker knows only its own"
+                .to_owned(),
+        );
+    }
+    if args
+        .setup_codes
+        .is_some_and(|count| count == 0 || count > MAX_SETUP_CODES)
+    {
+        return Err(format!("--setup-codes: accepted is 1 to {MAX_SETUP_CODES}"));
+    }
     if args.tick.is_zero() {
         return Err("--tick 0: accepted is a period from 1ms on".to_owned());
     }
@@ -308,6 +359,12 @@ fn config(args: &LowArgs) -> Result<Config, String> {
         listen: args.listen,
         dialect,
         token: token.map(Secret::new),
+        next_token: next_token.map(Secret::new),
+        setup_codes: (args.setup_codes.zip(args.setup_code_file.clone())).map(|(count, file)| SetupCodes {
+            count,
+            for_nodes: args.setup_for == "node",
+            file,
+        }),
         password: args.password.clone().map(Secret::new),
         mode: match args.mode {
             ModeArg::Open => Mode::Open,

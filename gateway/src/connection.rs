@@ -370,6 +370,10 @@ impl Connection {
                 self.machine.close_transport(now, Finish::Fin, &mut out);
                 self.drain_until = Some(now);
             }
+            Ending::SecretChanged => {
+                self.machine
+                    .with_dialect(now, &mut out, Spoken::look_at_the_secret);
+            }
         }
         drop(out);
         self.settle(shared, now, cx);

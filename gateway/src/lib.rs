@@ -29,6 +29,7 @@ mod misbehave;
 mod misdeeds;
 mod process;
 mod serve;
+mod setup_codes;
 mod shared;
 mod socket;
 mod spoken;
@@ -38,7 +39,7 @@ mod tls;
 mod turns;
 mod worker;
 
-pub use config::{ClwSettings, Config, Mode};
+pub use config::{ClwSettings, Config, Mode, SetupCodes};
 pub use error::StartError;
 pub use gateway::Gateway;
 pub use limits::{raise_descriptor_limit, workers_for};

@@ -97,6 +97,9 @@ impl Connection {
             Action::Revoke => {
                 machine.with_dialect(now, out, |spoken, out| spoken.revoke(now, out));
             }
+            Action::RevokeDevice => {
+                machine.with_dialect(now, out, Spoken::revoke_device);
+            }
             Action::SlowConsumer => machine.slow_consumer(now, out),
             Action::Mute => {
                 machine.with_dialect(now, out, |spoken, _| spoken.stop_answering());

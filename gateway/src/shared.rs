@@ -55,6 +55,8 @@ pub(crate) enum Ending {
     Told(Stop),
     /// Without a word: their time is over.
     Cut,
+    /// Only those that came in by the shared token that has been changed.
+    SecretChanged,
 }
 
 impl Shared {
@@ -78,7 +80,7 @@ impl Shared {
             dialect: config.dialect,
             server_config: Arc::new(server_config),
             pingless_config: Arc::new(pingless_config),
-            backends: Backends::new(config),
+            backends: Backends::new(config, address),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             outbox: RefCell::new(Outbox::server()),
             log,

@@ -9,7 +9,7 @@ use super::upgrade::{self, Head};
 use super::words::Words;
 use crate::tcp::Way;
 use crate::tls::{KeyLog, TlsEvent, TlsInfo, TlsSession};
-use clw_core::verdict::Side;
+use clw_core::verdict::{Side, is_helper};
 use clw_core::{Dialect, Stage};
 
 /// Bytes that wait for the other side's answer to the upgrade.
@@ -340,7 +340,7 @@ impl Session {
                     self.facts.reach(Stage::Upgrade);
                     let text = format!("{} {}", request.http.method, request.http.path);
                     let agent = request.http.user_agent.as_deref().unwrap_or_default();
-                    self.facts.helper = agent.to_ascii_lowercase().contains("helper");
+                    self.facts.helper = is_helper(agent);
                     if request.is_upgrade {
                         self.facts.dialect = Dialect::Unknown;
                     }

@@ -145,7 +145,7 @@ pub struct IdentityArgs {
     pub device_token: Option<Secret>,
     /// Identities from F, one JSON object a line, used in turn.
     ///
-    /// Fields, all optional: token, password, device_token, bootstrap_token, seed or private_key (Ed25519), client_id, role,
+    /// Fields, all optional: token, password, device_token, setup_code, bootstrap_token, seed or private_key (Ed25519), client_id, role,
     /// scopes, client_version.
     #[arg(long, value_name = "F")]
     pub credentials: Option<PathBuf>,
@@ -387,7 +387,7 @@ pub(super) fn parse_seed(text: &str) -> Result<u64, String> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form that the parser wants")]
-fn parse_secret(text: &str) -> Result<Secret, Infallible> {
+pub(super) fn parse_secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -75,6 +75,8 @@ fn occurrences(arg: &Arg, matches: &ArgMatches) -> Vec<(usize, String)> {
         .map(|(place, value)| {
             let value = value.to_string_lossy();
             let value = match id {
+                // A file's name is none.
+                "setup_code" if value.starts_with('@') => value.into_owned(),
                 _ if is_secret(arg) => fingerprint(&value),
                 // A query may hold a token.
                 "url" => match Target::parse(&value, Dialect::default()) {
@@ -159,9 +161,12 @@ mod tests {
             "hush2",
             "--device-token",
             "hush3",
+            "--setup-code",
+            "hush5",
             "ws://127.0.0.1:9/ws?token=hush4",
         ]);
         assert!(!text.contains("hush"), "{text}");
-        assert_eq!(text.matches("sha256:").count(), 4, "{text}");
+        assert_eq!(text.matches("sha256:").count(), 5, "{text}");
+        assert!(shown_of(&["--setup-code", "@file"]).ends_with("--setup-code @file"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::identity::Credential;
 use super::line::LineError;
+use clw_core::openclaw::SetupCodeError;
 use clw_core::secret::Secret;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::fs::File;
@@ -66,6 +67,17 @@ pub enum CredentialsError {
         path: PathBuf,
         /// What was there instead.
         found: &'static str,
+    },
+    /// A text that is no setup code.
+    #[error("{0}")]
+    SetupCode(SetupCodeError),
+    /// A store of device tokens that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Store {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// A wrong line.
     #[error("{}:{line}: {error}", path.display())]

@@ -2,6 +2,7 @@
 
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
+use clw_core::tally::Pairings;
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
@@ -199,12 +200,39 @@ fn latencies(out: &mut String, r: &Report, paint: Paint) -> Written {
     writeln!(out, "{}", paint.paint(Role::Dim, note))
 }
 
+/// Devices: approvals and tokens.
+fn devices(out: &mut String, r: &Report, paint: Paint) -> Written {
+    let counts = r.pairing;
+    if counts != Pairings::default() {
+        let fallbacks = match counts.fallbacks {
+            0 => String::new(),
+            n => format!(", {} went on with another credential", show_count(n)),
+        };
+        writeln!(
+            out,
+            "  devices      {} told to wait for approval, {} approved, {} tokens issued{fallbacks}",
+            show_count(counts.asked),
+            show_count(counts.approved),
+            show_count(counts.tokens)
+        )?;
+        if counts.unkept > 0 {
+            let lost = format!(
+                "{} writes to the credential store failed",
+                show_count(counts.unkept)
+            );
+            writeln!(out, "               {}", paint.paint(Role::Warn, &lost))?;
+        }
+    }
+    Ok(())
+}
+
 fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
     let h = r.heartbeat.counts;
     let c = r.reconnect.counts;
-    if h.sent + c.attempts + r.refresh.done + r.refresh.refused + r.notifications.new + r.broadcasts_lost == 0
-        && r.calls.is_empty()
-    {
+    let refreshes = r.refresh.done + r.refresh.refused;
+    let devices_seen = r.pairing.asked + r.pairing.tokens + r.sessions.helpers;
+    let told = r.notifications.new + r.broadcasts_lost;
+    if h.sent + c.attempts + refreshes + devices_seen + told == 0 && r.calls.is_empty() {
         return Ok(());
     }
     heading(out, paint, "While they were up")?;
@@ -226,11 +254,19 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             show_count(c.succeeded)
         )?;
     }
-    if r.refresh.done + r.refresh.refused > 0 {
+    if refreshes > 0 {
         writeln!(
             out,
             "  refreshes    {} done, {} refused",
             r.refresh.done, r.refresh.refused
+        )?;
+    }
+    devices(out, r, paint)?;
+    if r.sessions.helpers > 0 {
+        writeln!(
+            out,
+            "  helpers      {} left before connect, which is no error",
+            show_count(r.sessions.helpers)
         )?;
     }
     if r.notifications.new > 0 {

@@ -1,7 +1,7 @@
 //! Kinds of sessions, and which session is of which kind.
 
-use super::Plan;
 use super::target::TargetPlan;
+use super::{Plan, Prefer};
 use crate::credentials::{Credential, Credentials, DeviceKey};
 use clap::ValueEnum;
 use clw_core::Dialect;
@@ -99,6 +99,8 @@ pub enum Flaw {
     WrongFirst,
     /// Answers no ping of the server.
     NoPong,
+    /// Leaves when it is asked who it is, as helpers and probes do.
+    Leave,
 }
 
 /// How long a session stays after it is ready.
@@ -171,6 +173,18 @@ pub struct Mix {
     pub refresh: bool,
     /// The HTTP header, and OpenClaw's `userAgent`.
     pub user_agent: String,
+    /// The page that a browser's client belongs to; `None`: the target's, for clients that need one.
+    pub origin: Option<String>,
+    /// With which close code sessions leave.
+    pub leave_code: u16,
+    /// `client.platform` (OpenClaw).
+    pub platform: String,
+    /// `client.deviceFamily` (OpenClaw).
+    pub device_family: Option<String>,
+    /// OpenClaw: which credential is shown first.
+    pub prefer: Prefer,
+    /// What these clients do wrong on purpose, unless the plan says so for all.
+    pub flaw: Option<Flaw>,
     /// Time after ready.
     pub hold: Hold,
     /// The wait for connect and authentication together.
@@ -275,7 +289,10 @@ impl Plan {
         let role = credential.role().unwrap_or(mix.role);
         let settings = mix.settings(role);
         let device = (mix.dialect == Dialect::Openclaw
-            && (credential.device().is_some() || settings.identity == IdentityKind::Ed25519))
+            && (credential.device().is_some()
+                // A setup code is for a device.
+                || credential.bootstrap_token().is_some()
+                || settings.identity == IdentityKind::Ed25519))
             .then(|| (self.seed, credential.device()));
         SessionSettings {
             number: session,

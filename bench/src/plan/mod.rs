@@ -12,6 +12,7 @@ mod load;
 mod mix;
 mod otlp;
 mod output;
+mod pairing;
 mod resolve;
 mod sessions;
 mod show;
@@ -27,6 +28,7 @@ pub use mix::{
 };
 pub use otlp::{OtlpEndpoint, OtlpError};
 pub use output::{Destination, Outputs, Telemetry, parse_listen};
+pub use pairing::{Pairing, PairingMode, Prefer};
 pub use resolve::args_to_plan;
 pub use show::{describe, headline};
 pub use target::{Pin, PinError, Target, TargetError, TargetPlan, TlsSettings};
@@ -58,6 +60,9 @@ pub struct Plan {
     pub call_names: Vec<String>,
     /// What a dropped session does.
     pub reconnect: Reconnect,
+    /// Approval and tokens of devices.
+    #[serde(default)]
+    pub pairing: Pairing,
     /// The bad network inside the process.
     pub impair: Spec,
     /// Threshold expressions as written.

@@ -6,11 +6,12 @@ use super::error::{PlanError, UsageError};
 use super::load::{self, range};
 use super::otlp::OtlpEndpoint;
 use super::output::Outputs;
+use super::pairing;
 use super::sessions::{self, Common};
 use super::target::{Target, TargetPlan, TlsSettings};
 use super::{Plan, Reconnect, Workers};
 use crate::args::{Args, OnOff, ResilienceArgs};
-use crate::credentials::{Credential, Credentials, Source, read_token_file};
+use crate::credentials::{Credential, Credentials, Source, Store, read_token_file};
 use crate::scenario::{ReconnectTable, Scenario, SessionTable};
 use clw_core::Dialect;
 use clw_core::pacing::Shard;
@@ -44,16 +45,22 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         &mut notes,
     )?;
     let dialect = dialect(args, &scenario);
-    let target = match &args.target.url {
+    let code = pairing::setup_code(args.pairing.setup_code.as_ref().map(Secret::expose))?;
+    let url = args.target.url.as_ref().or(code.as_ref().map(|code| &code.url));
+    let target = match url {
         Some(url) => TargetPlan::At(Target::parse(url, dialect).map_err(UsageError::from)?),
         None => TargetPlan::Embedded,
     };
-    let embedded_token = derived_token(seed);
+    let embedded_token = derived_token(seed, 0);
     let tables = mixes_with_credentials(args, &scenario)?;
     let reaches_embedded = target == TargetPlan::Embedded
         && (tables.is_empty() || tables.iter().any(|(table, _)| table.url.is_none()));
     let credentials = credentials(args, environment, reaches_embedded, &embedded_token)?;
     let embedded_token = first_token(&credentials, &tables).unwrap_or(embedded_token);
+    let credentials = match code {
+        Some(code) => pairing::with_setup_code(&credentials, code),
+        None => credentials,
+    };
     let (mixes, call_names) = sessions::resolve(
         &Common {
             args,
@@ -64,6 +71,25 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         },
         &tables,
     )?;
+    let mut pairing = pairing::resolve(&args.pairing, scenario.pairing.as_ref())?;
+    pairing::find_admin(&mut pairing, &mixes, &embedded_token)?;
+    let is_embedded = mixes.iter().any(|mix| mix.target == TargetPlan::Embedded);
+    let mut faults = args.target.fault.clone();
+    if is_embedded {
+        faults.extend(scenario.gateway.clone().unwrap_or_default().faults);
+    }
+    let reconnect = reconnect(&args.resilience, scenario.reconnect)?;
+    if reconnect.enabled {
+        pairing.token_file.clone_from(&args.identity.token_file);
+        let changes = is_embedded && faults.iter().any(|fault| fault.starts_with("rotate-token"));
+        pairing.next_token = changes.then(|| derived_token(seed, 1));
+    }
+    if let Some(path) = &pairing.store {
+        Store::check(path).map_err(|error| PlanError::Credentials {
+            flag: "--credential-store",
+            error,
+        })?;
+    }
     let mut thresholds = scenario.thresholds.clone().unwrap_or_default().require;
     thresholds.extend(args.output.threshold.iter().cloned());
     let drain = args.session.drain.unwrap_or(Duration::from_secs(5));
@@ -78,7 +104,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         workers: workers(args.distributed.workers)?,
         mixes,
         call_names,
-        reconnect: reconnect(&args.resilience, scenario.reconnect)?,
+        reconnect,
         impair: args.network.impair.or(scenario.impair()).unwrap_or_default(),
         thresholds,
         outputs: outputs(args, environment)?,
@@ -88,7 +114,8 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         flaw: args.session.flaw,
         seed,
         allow_remote: args.target.allow_remote,
-        faults: args.target.fault.clone(),
+        faults,
+        pairing,
         embedded_token,
         command: String::new(),
         notes,
@@ -274,10 +301,11 @@ fn first_token(flags: &Credentials, mixes: &[(SessionTable, Option<Credentials>)
         })
 }
 
-fn derived_token(seed: u64) -> Secret {
+/// The embedded gateway's own token, and those that it changes to.
+fn derived_token(seed: u64, number: u64) -> Secret {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     // A stream of its own: identities use those from 0 on.
-    rng.set_stream(u64::MAX);
+    rng.set_stream(u64::MAX - number);
     Secret::new(format!("embedded-{}", hex(&rng.random::<[u8; 16]>())))
 }
 

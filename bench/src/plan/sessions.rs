@@ -131,6 +131,16 @@ fn one(
             table.user_agent.as_ref(),
             concat!("clw-bench/", env!("CARGO_PKG_VERSION")),
         ),
+        origin: table.origin.clone(),
+        leave_code: table.leave_code.as_ref().map_or(1000, |code| *code.get_ref()),
+        platform: or_default(args.pairing.platform.as_ref(), table.platform.as_ref(), "linux"),
+        device_family: args
+            .pairing
+            .device_family
+            .clone()
+            .or_else(|| table.device_family.clone()),
+        prefer: args.pairing.prefer.or(table.prefer).unwrap_or_default(),
+        flaw: table.flaw,
         hold: match args.session.hold.or(table.hold.map(|d| d.0)) {
             Some(hold) => Hold::For(hold),
             None if common.hold_to_the_end => Hold::UntilEnd,
@@ -278,6 +288,20 @@ fn check(mix: &Mix) -> Result<(), UsageError> {
             "text without control characters",
         ));
     }
+    if mix.platform.trim().is_empty() {
+        return Err(range("--platform", "(empty)", "a text that is not empty"));
+    }
+    if mix
+        .origin
+        .as_ref()
+        .is_some_and(|origin| origin.chars().any(char::is_control))
+    {
+        return Err(range(
+            "[[session]] origin",
+            "with a line end",
+            "text without control characters",
+        ));
+    }
     if let Some(call) = mix
         .calls
         .iter()
@@ -300,6 +324,12 @@ fn check_dialects(args: &Args, mixes: &[Mix]) -> Result<(), UsageError> {
         ("--client-mode", args.identity.client_mode.is_some()),
         ("--password", args.identity.password.is_some()),
         ("--device-token", args.identity.device_token.is_some()),
+        ("--setup-code", args.pairing.setup_code.is_some()),
+        ("--pairing", args.pairing.pairing.is_some()),
+        ("--credential-store", args.pairing.credential_store.is_some()),
+        ("--prefer", args.pairing.prefer.is_some()),
+        ("--platform", args.pairing.platform.is_some()),
+        ("--device-family", args.pairing.device_family.is_some()),
     ];
     let clawchat = [
         ("--plugin", args.session.plugin.is_some()),

@@ -12,6 +12,8 @@ use thiserror::Error;
 pub struct WirePlan {
     plan: Plan,
     embedded_token: String,
+    admin_token: Option<String>,
+    next_token: Option<String>,
     /// Real paths (with query) of the targets: the plan's first, then one a mix.
     paths: Vec<Option<String>>,
     /// Different pools of identities.
@@ -55,12 +57,15 @@ impl WirePlan {
                 })
             })
             .collect();
+        let clear = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
         let path = |target: &TargetPlan| match target {
             TargetPlan::At(target) => Some(target.path.clone()),
             TargetPlan::Embedded => None,
         };
         Self {
             embedded_token: plan.embedded_token.expose().to_owned(),
+            admin_token: clear(plan.pairing.admin_token.as_ref()),
+            next_token: clear(plan.pairing.next_token.as_ref()),
             paths: std::iter::once(&plan.target)
                 .chain(plan.mixes.iter().map(|m| &m.target))
                 .map(path)
@@ -90,6 +95,8 @@ impl WirePlan {
         let Self {
             mut plan,
             embedded_token,
+            admin_token,
+            next_token,
             paths,
             pools,
             pool_of_mix,
@@ -101,6 +108,8 @@ impl WirePlan {
             return Err(WireError::Incomplete);
         }
         plan.embedded_token = Secret::new(embedded_token);
+        plan.pairing.admin_token = admin_token.map(Secret::new);
+        plan.pairing.next_token = next_token.map(Secret::new);
         let pools: Result<Vec<Credentials>, LineError> = pools
             .iter()
             .map(|lines| Credentials::from_exposed(lines))

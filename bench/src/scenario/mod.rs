@@ -10,7 +10,8 @@ mod value;
 
 pub use error::ScenarioError;
 pub use table::{
-    CallTable, LoadTable, ModelName, ReconnectTable, Scenario, SessionTable, StageTable, Thresholds,
+    CallTable, LoadTable, ModelName, PairingTable, ReconnectTable, Scenario, SessionTable, StageTable,
+    Thresholds,
 };
 pub use value::{DurationValue, HeartbeatValue};
 

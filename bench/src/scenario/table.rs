@@ -1,7 +1,7 @@
 //! The tables of a scenario, as written.
 
 use super::value::{DurationValue, HeartbeatValue};
-use crate::plan::{ClwWire, IdentityKind, Plugin, Reading, Role};
+use crate::plan::{ClwWire, Flaw, IdentityKind, PairingMode, Plugin, Prefer, Reading, Role};
 use clw_core::Dialect;
 use clw_core::impair::Spec;
 use clw_core::pacing::{Arrivals, Load, Stage, Target};
@@ -29,6 +29,10 @@ pub struct Scenario {
     pub impair: Option<ImpairTable>,
     /// What dropped sessions do.
     pub reconnect: Option<ReconnectTable>,
+    /// Approval of devices.
+    pub pairing: Option<PairingTable>,
+    /// The embedded gateway; without meaning where a URL is loaded.
+    pub gateway: Option<GatewayTable>,
 }
 
 /// `[load]`.
@@ -113,6 +117,18 @@ pub struct SessionTable {
     pub reading: Option<Reading>,
     /// `false` as `--no-refresh`.
     pub refresh: Option<bool>,
+    /// The `Origin` header [for clients of a browser: the target's own page].
+    pub origin: Option<String>,
+    /// The close code with which sessions leave, 1000 or 1001 [1000].
+    pub leave_code: Option<Spanned<u16>>,
+    /// As `--platform`.
+    pub platform: Option<String>,
+    /// As `--device-family`.
+    pub device_family: Option<String>,
+    /// As `--prefer`.
+    pub prefer: Option<Prefer>,
+    /// As `--flaw`.
+    pub flaw: Option<Flaw>,
     /// As `--hold`.
     pub hold: Option<DurationValue>,
     /// As `--timeout`.
@@ -162,6 +178,25 @@ pub struct ImpairTable {
     rate: Option<Spanned<String>>,
     stall: Option<Spanned<String>>,
     reset: Option<Spanned<String>>,
+}
+
+/// `[pairing]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairingTable {
+    /// As `--pairing`.
+    pub mode: Option<PairingMode>,
+    /// As `--pairing-timeout`.
+    pub timeout: Option<DurationValue>,
+}
+
+/// `[gateway]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayTable {
+    /// As `--fault`.
+    #[serde(default)]
+    pub faults: Vec<String>,
 }
 
 /// `[reconnect]`.
@@ -320,6 +355,14 @@ impl SessionTable {
                     "{} is none that sessions can speak: accepted are openclaw, clw, clawchat",
                     dialect.get_ref()
                 ),
+            ));
+        }
+        if let Some(code) = &self.leave_code
+            && !matches!(code.get_ref(), 1000 | 1001)
+        {
+            return Err((
+                code.span(),
+                "accepted are 1000 and 1001: other codes are no graceful leave".to_owned(),
             ));
         }
         for call in &self.calls {

@@ -117,6 +117,9 @@ impl<'a> Attempt<'a> {
                             }
                             self.ready_at = Some(now);
                             self.session.became_ready(worker, &mut tally, connection, now);
+                            if let Some(device) = self.session.account.as_ref().and_then(Account::openclaw) {
+                                worker.devices.keep(device);
+                            }
                         }
                         Stage::Tcp | Stage::Tls | Stage::Upgrade => {}
                     }
@@ -167,7 +170,8 @@ impl<'a> Attempt<'a> {
                     }) += 1;
                 }
                 ClientEvent::ServerVersion(version) => worker.saw_server_version(version),
-                ClientEvent::DeviceToken { token, .. } => self.session.device_token = Some(token),
+                // The account has taken it; what is new is counted with the connection.
+                ClientEvent::DeviceToken { .. } => {}
                 ClientEvent::BroadcastsLost(count) => tally.counters.broadcasts_lost += count,
             }
         }

@@ -4,8 +4,11 @@
 //! worker hands out an immutable snapshot.
 
 mod account;
+mod approval;
+mod approver;
 mod attempt;
 mod clock;
+mod devices;
 mod drive;
 mod impaired;
 mod link;
@@ -29,6 +32,7 @@ use clw_core::session::{ClientDialect, ClientEvent, Outbox};
 use clw_core::snapshot::{Snapshot, keep_recent};
 use clw_core::tally::Tally;
 use clw_core::time::Instant;
+use devices::Devices;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -101,6 +105,9 @@ struct Worker {
     stop: Notify,
     idle: Notify,
     cut_short_at: Cell<Option<Instant>>,
+    devices: Rc<Devices>,
+    /// Where sessions ask for approval, if the run approves; gone when no session is left.
+    approver: RefCell<Option<mpsc::UnboundedSender<approver::Request>>>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -138,6 +145,8 @@ impl Worker {
             stop: Notify::new(),
             idle: Notify::new(),
             cut_short_at: Cell::new(None),
+            devices: Rc::new(Devices::new(&plan)),
+            approver: RefCell::new(None),
             messages,
             plan,
         }
@@ -173,14 +182,15 @@ impl Worker {
         let user = self.seed_of(number) ^ epoch_ms;
         let made_at_s = (epoch_ms + self.clock.now().as_micros() / 1000) / 1000;
         let settings = self.plan.session(number);
-        Account::of(self.kind(mix), &settings, user, (epoch_ms, made_at_s))
+        let devices = (&self.plan, &*self.devices);
+        Account::of(self.kind(mix), &settings, user, (epoch_ms, made_at_s), devices)
     }
 
     fn dialect(&self, state: &SessionState, attempt: u32) -> Box<dyn ClientDialect> {
         let settings = self.plan.session(state.number);
         let seed = self.seed_of(state.number) ^ u64::from(attempt).rotate_left(48);
         self.kind(state.mix)
-            .dialect(&settings, state, seed, self.plan.flaw)
+            .dialect(&settings, state, seed, self.plan.flaw.or(settings.mix.flaw))
     }
 
     fn next_nonce(&self) -> [u8; 16] {

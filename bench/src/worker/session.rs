@@ -8,11 +8,12 @@ use super::{Worker, recovery};
 use clw_core::Stage;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
-use clw_core::secret::Secret;
 use clw_core::session::ClientConnection;
 use clw_core::tally::{Metric, Tally};
 use clw_core::time::{Instant, earliest};
-use clw_core::verdict::{Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, evidence};
+use clw_core::verdict::{
+    Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, counts_as_error, evidence,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub(super) struct SessionState {
     pub slot_end: Option<Instant>,
     /// Calls with their next instants.
     pub calls: Vec<NextCall>,
-    /// A token that the server issued to this session's device.
-    pub device_token: Option<Secret>,
+    /// Since when it has waited for approval.
+    pub unapproved_since: Option<Instant>,
     /// What it keeps over its connections, where the dialect's tokens change.
     pub account: Option<Account>,
     /// Renewals that were counted, and whether the log-out was.
@@ -73,7 +74,7 @@ impl SessionState {
             planned_end,
             slot_end: None,
             calls: Vec::new(),
-            device_token: None,
+            unapproved_since: None,
             renewals: (0, false),
             first_ready: None,
             meant_from: None,
@@ -92,6 +93,7 @@ impl SessionState {
     ) {
         tally.gauges.connecting = tally.gauges.connecting.saturating_sub(1);
         tally.gauges.ready += 1;
+        self.unapproved_since = None;
         if self.first_ready.is_none() {
             self.first_ready = Some(now);
             self.meant_from.get_or_insert(now);
@@ -138,7 +140,7 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
             tally.counters.sessions.started -= 1;
             return Outcome::NotRun;
         };
-        let retry_after = recovery::next(worker, &state, &end, &mut backoff).await;
+        let retry_after = recovery::next(worker, &mut state, &end, &mut backoff).await;
         let tokens = tokens_of(&state);
         count_renewals(worker, &mut state, tokens);
         let now = worker.clock.now();
@@ -172,10 +174,13 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
     }
 }
 
-/// How often a ClawChat session's tokens were renewed, and whether they are gone.
+/// How often a session's tokens were renewed (ClawChat) or issued (OpenClaw), and whether they are gone.
 fn tokens_of(state: &SessionState) -> Option<(u64, bool)> {
-    let account = state.account.as_ref()?.clawchat()?;
-    Some((account.number(), account.is_logged_out()))
+    match state.account.as_ref()? {
+        Account::Clawchat(account) => Some((account.number(), account.is_logged_out())),
+        Account::Openclaw(device) => Some((device.account.issued(), false)),
+        Account::Clw(_) => None,
+    }
 }
 
 /// Counts what has become of the tokens since the last connection began.
@@ -184,7 +189,11 @@ fn count_renewals(worker: &Worker, state: &mut SessionState, now: Option<(u64, b
         return;
     };
     let mut tally = worker.tally.borrow_mut();
-    tally.counters.refreshes.done += number - state.renewals.0;
+    if state.account.as_ref().and_then(Account::openclaw).is_some() {
+        tally.counters.pairing.tokens += number - state.renewals.0;
+    } else {
+        tally.counters.refreshes.done += number - state.renewals.0;
+    }
     tally.counters.refreshes.refused += u64::from(is_logged_out && !state.renewals.1);
     state.renewals = (number, is_logged_out);
 }
@@ -359,6 +368,11 @@ fn finish(worker: &Worker, state: &SessionState, end: &ConnectionEnd, now: Insta
     let counters = &mut tally.counters;
     counters.verdicts[verdict.index()] += 1;
     counters.sessions.ended += 1;
+    if verdict.is_error() && !counts_as_error(&end.observation, &end.judgement) {
+        // It never meant to be ready: it has no part in the uptime either.
+        counters.sessions.helpers += 1;
+        return;
+    }
     match verdict {
         Verdict::Ok => counters.sessions.completed += 1,
         v if v.is_error() && state.first_ready.is_none() => counters.sessions.failed += 1,

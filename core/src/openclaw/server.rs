@@ -1,8 +1,10 @@
 //! The gateway's side of one session (protocol page, sections 3 to 10).
 
+use super::authority::{CLOSE_AUTH_CHANGED, CLOSE_DEVICE_REMOVED, Method};
 use super::connect_schema;
 use super::error_code::refusal_of;
 use super::gateway::{Gateway, SessionOptions, Timing};
+use super::live_devices::LiveDevice;
 use super::scopes::{Role, Scopes};
 use super::server_connect::{Accepted, Circumstances, Refused, judge};
 use super::server_rpc::{self, Caller, Served};
@@ -44,6 +46,11 @@ pub struct Server {
     role: Role,
     scopes: Scopes,
     wrong_role_calls: u8,
+    /// The device that asks to come in.
+    device_id: Option<Box<str>>,
+    /// The device that is in, with a token of its own.
+    device: Option<Arc<LiveDevice>>,
+    is_by_shared_secret: bool,
     unanswered: u32,
     shutdown_announced: Option<bool>,
     refusal: Option<Box<Refusal>>,
@@ -97,6 +104,9 @@ impl Server {
             role: Role::Operator,
             scopes: Scopes::NONE,
             wrong_role_calls: 0,
+            device_id: None,
+            device: None,
+            is_by_shared_secret: false,
             unanswered: 0,
             shutdown_announced: None,
             refusal: None,
@@ -112,6 +122,42 @@ impl Server {
     /// The [`super::Authority::generation`] under which this session began.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// By which other sessions' events call this one; `None`: they never do.
+    pub fn call_sign(&self) -> Option<u64> {
+        self.device.as_ref().map(|device| device.sign)
+    }
+
+    /// Takes the device's token for the session's role away, and ends the session; one without a device ends as if the
+    /// shared secret had been changed.
+    pub fn revoke_device(&mut self, out: &mut Outbox<ServerEvent>) {
+        let Some(device) = &self.device else {
+            let (code, reason) = CLOSE_AUTH_CHANGED;
+            return self.close(code, reason, out);
+        };
+        let others = self
+            .gateway
+            .authority
+            .revoke_token(&device.device_id, device.role);
+        for session in others.into_iter().flatten() {
+            out.emit(ServerEvent::TookOver { session });
+        }
+        let (code, reason) = CLOSE_DEVICE_REMOVED;
+        self.close(code, reason, out);
+    }
+
+    /// Ends the session if it came in by a shared secret that has been changed since.
+    pub fn look_at_the_secret(&mut self, out: &mut Outbox<ServerEvent>) {
+        let is_old = self.generation < self.gateway.authority.generation();
+        if matches!(self.state, State::Ready) && self.is_by_shared_secret && is_old {
+            let (code, reason) = CLOSE_AUTH_CHANGED;
+            self.close(code, reason, out);
+        }
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        matches!(self.state, State::Ready) && self.device.as_ref().is_some_and(|device| device.is_withdrawn())
     }
 
     /// Turns the ticks on or off from now on.
@@ -218,6 +264,7 @@ impl Server {
                 refuse: self.options.refuse,
             },
         );
+        self.device_id = params.device.as_ref().map(|device| device.id.as_str().into());
         if let Err(refused) = &answer {
             out.emit(ServerEvent::Log(self.unauthorized_line(params, refused)));
         }
@@ -267,18 +314,26 @@ impl Server {
     fn hello(&mut self, now: Instant, id: &str, accepted: &Accepted, out: &mut Outbox<ServerEvent>) {
         self.role = accepted.role;
         self.scopes = accepted.scopes;
+        self.is_by_shared_secret = matches!(accepted.method, Method::Token | Method::Password);
+        let device_id = self.device_id.take().filter(|_| accepted.grant.is_some());
+        self.device = device_id.map(|id| {
+            self.gateway
+                .authority
+                .enter(&id, accepted.role, self.conn_id.sign())
+        });
         self.state = State::Ready;
         self.challenge_at = None;
         self.next_tick = self.options.ticks.then(|| self.gateway.next_tick(now));
         let token = accepted.grant.as_ref().map(|grant| grant.token.expose());
-        let handed_over: Vec<_> = token
-            .filter(|_| accepted.bootstrapped)
-            .map(|token| DeviceTokenGrant {
-                device_token: token.to_owned(),
-                role: accepted.role.name().to_owned(),
-                scopes: accepted.scopes.names().map(str::to_owned).collect(),
+        let handed_over = accepted
+            .extra
+            .iter()
+            .map(|(role, grant)| DeviceTokenGrant {
+                device_token: grant.token.expose().to_owned(),
+                role: role.name().to_owned(),
+                scopes: grant.scopes.names().map(str::to_owned).collect(),
+                issued_at_ms: Some(grant.issued_at_ms),
             })
-            .into_iter()
             .collect();
         out.json(&ResponseFrame {
             kind: "res",
@@ -335,6 +390,7 @@ impl Server {
             gateway: &self.gateway,
             role: self.role,
             scopes: self.scopes,
+            device_id: self.device.as_ref().map(|device| &*device.device_id),
         };
         match server_rpc::serve(&caller, now, id, method, frame, out) {
             Served::Answered => self.wrong_role_calls = 0,
@@ -433,6 +489,9 @@ impl ServerDialect for Server {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        if self.is_withdrawn() {
+            return Some(Instant::ORIGIN);
+        }
         let held = match &self.state {
             State::Held(held) => held.until,
             _ => None,
@@ -441,6 +500,10 @@ impl ServerDialect for Server {
     }
 
     fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        if self.is_withdrawn() {
+            let (code, reason) = CLOSE_DEVICE_REMOVED;
+            return self.close(code, reason, out);
+        }
         if self.challenge_at.is_some_and(|at| now >= at) {
             self.challenge(now, out);
         }

@@ -80,7 +80,7 @@ pub enum ServerEvent {
     Heartbeat,
     /// A token was refreshed.
     Refreshed,
-    /// The place of another session was taken: that one is to be woken, so that it can say goodbye.
+    /// The place of another session was taken, or its authority withdrawn: that one is to be woken, so that it can say goodbye.
     TookOver {
         /// Its number.
         session: u64,

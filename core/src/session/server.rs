@@ -5,7 +5,9 @@ mod frames;
 
 use super::{Admit, Finish, HttpAnswer, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
 use crate::time::{Instant, earliest};
-use crate::verdict::{CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation};
+use crate::verdict::{
+    CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation, is_helper,
+};
 use crate::ws::{Decoder, Peer, UpgradeRequest};
 use crate::{Dialect, Stage};
 use std::sync::Arc;
@@ -240,6 +242,11 @@ impl<D: ServerDialect> ServerConnection<D> {
             unanswered_server_ping: self.pinged.map(|at| end - at),
             slow_consumer: facts.slow_consumer,
             handshake_timed_out: facts.handshake_timed_out,
+            helper: self
+                .request
+                .as_ref()
+                .and_then(|request| request.user_agent.as_deref())
+                .is_some_and(is_helper),
             ..Observation::default()
         };
         if self.http_only {

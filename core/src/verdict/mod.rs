@@ -11,7 +11,7 @@ mod reason;
 mod reset;
 
 pub use bands::{DurationBand, default_handshake_timeout};
-pub use classify::{classify, counts_as_error};
+pub use classify::{classify, counts_as_error, is_helper};
 pub use close_code::{CloseCodeEntry, CloseStage, close_code, close_codes, close_codes_of};
 pub use entry::{
     Entry, ErrorCodeEntry, EvidenceSources, ResetEntry, entry, error_code, error_codes, reset_entry,

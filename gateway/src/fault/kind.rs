@@ -47,6 +47,14 @@ pub enum Kind {
     PingStop,
     /// TLS is closed before its handshake is done.
     TlsClose,
+    /// Devices wait for approval, on the gateway's own host too.
+    Approval,
+    /// The shared token changes when the gateway has run for so long.
+    RotateToken(Duration),
+    /// All device tokens are revoked then.
+    RevokeTokens(Duration),
+    /// The gateway restarts then, and has forgotten all devices.
+    ForgetDevices(Duration),
     /// Nothing listens.
     NotListening,
     /// SYNs are not answered.
@@ -63,7 +71,15 @@ impl Kind {
 
     /// Whether it concerns the port, and so all sessions.
     pub const fn is_global(&self) -> bool {
-        matches!(self, Self::NotListening | Self::SynDrop)
+        matches!(self, Self::NotListening | Self::SynDrop) || self.is_of_the_gateway()
+    }
+
+    /// Whether it is something that the gateway as a whole does, and no connection by itself.
+    pub const fn is_of_the_gateway(&self) -> bool {
+        matches!(
+            self,
+            Self::Approval | Self::RotateToken(_) | Self::RevokeTokens(_) | Self::ForgetDevices(_)
+        )
     }
 }
 
@@ -100,6 +116,8 @@ pub enum Action {
     Restart,
     /// Authority is withdrawn.
     Revoke,
+    /// The device's token for the session's role is revoked.
+    RevokeDevice,
     /// The client counts as too slow a reader.
     SlowConsumer,
     /// Requests are not answered any more.

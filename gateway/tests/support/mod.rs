@@ -161,6 +161,7 @@ impl Visit {
             host: address.to_string(),
             target: target.to_owned(),
             user_agent: "gateway-tests".to_owned(),
+            origin: None,
             timeout: self.timeout,
             max_message_bytes: 16 * 1024 * 1024,
             handshake_timeout: None,
@@ -212,6 +213,7 @@ impl Visit {
             user_agent: None,
             ping_period: self.ping.map(|(period, _)| period),
             ping_timeout: self.ping.map_or(millis(1000), |(_, wait)| wait),
+            leave_code: 1000,
             watch_ticks: self.watch_ticks,
             flaw: None,
         };
