@@ -12,6 +12,8 @@ use thiserror::Error;
 pub struct WirePlan {
     plan: Plan,
     embedded_token: String,
+    /// Of each mix.
+    token_commands: Vec<Option<String>>,
     /// Real paths (with query) of the targets: the plan's first, then one a mix.
     paths: Vec<Option<String>>,
     /// Different pools of identities.
@@ -61,6 +63,11 @@ impl WirePlan {
         };
         Self {
             embedded_token: plan.embedded_token.expose().to_owned(),
+            token_commands: plan
+                .mixes
+                .iter()
+                .map(|mix| Some(mix.token_command.as_ref()?.expose().to_owned()))
+                .collect(),
             paths: std::iter::once(&plan.target)
                 .chain(plan.mixes.iter().map(|m| &m.target))
                 .map(path)
@@ -90,11 +97,13 @@ impl WirePlan {
         let Self {
             mut plan,
             embedded_token,
+            token_commands,
             paths,
             pools,
             pool_of_mix,
         } = self;
         if pool_of_mix.len() != plan.mixes.len()
+            || token_commands.len() != plan.mixes.len()
             || paths.len() != plan.mixes.len() + 1
             || plan.mixes.is_empty()
         {
@@ -108,6 +117,9 @@ impl WirePlan {
         let pools = pools?;
         for (mix, pool) in plan.mixes.iter_mut().zip(pool_of_mix) {
             mix.credentials = pools.get(pool).ok_or(WireError::Incomplete)?.clone();
+        }
+        for (mix, command) in plan.mixes.iter_mut().zip(token_commands) {
+            mix.token_command = command.map(Secret::new);
         }
         let targets = std::iter::once(&mut plan.target).chain(plan.mixes.iter_mut().map(|m| &mut m.target));
         for (target, path) in targets.zip(paths) {

@@ -12,7 +12,7 @@ pub use error::ScenarioError;
 pub use table::{
     CallTable, LoadTable, ModelName, ReconnectTable, Scenario, SessionTable, StageTable, Thresholds,
 };
-pub use value::{DurationValue, HeartbeatValue};
+pub use value::{DurationValue, HeartbeatValue, SecretText};
 
 pub(crate) use near::nearest;
 

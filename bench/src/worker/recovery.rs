@@ -26,7 +26,11 @@ pub(super) async fn next(
         Some(Account::Clawchat(account)) => clawchat(worker, state, account, end, backoff).await,
         Some(Account::Clw(account)) => backoff.after(verdict, end.ready_for, account.has_token()),
         // OpenClaw's flags and files give a session one credential: once refused it is dead, and there is no other.
-        None => backoff.after(verdict, end.ready_for, false),
+        // A command may have another.
+        None => {
+            let has_other = worker.kind(state.mix).token_command.is_some();
+            backoff.after(verdict, end.ready_for, has_other)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::account::Account;
 use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
-use super::{Worker, recovery};
+use super::{Worker, recovery, tokens};
 use clw_core::Stage;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
@@ -32,6 +32,8 @@ pub(super) struct SessionState {
     pub calls: Vec<NextCall>,
     /// A token that the server issued to this session's device.
     pub device_token: Option<Secret>,
+    /// The token that a command gave for the next connection (openclaw).
+    pub token: Option<Secret>,
     /// What it keeps over its connections, where the dialect's tokens change.
     pub account: Option<Account>,
     /// Renewals that were counted, and whether the log-out was.
@@ -74,6 +76,7 @@ impl SessionState {
             slot_end: None,
             calls: Vec::new(),
             device_token: None,
+            token: None,
             renewals: (0, false),
             first_ready: None,
             meant_from: None,
@@ -211,15 +214,20 @@ pub struct ConnectionEnd {
 
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
+    // Boxed: a process's state is large, and sessions without one must not carry room for it.
+    if worker.kind(state.mix).token_command.is_some()
+        && !Box::pin(tokens::provide(worker, state, attempt)).await
+    {
+        return None;
+    }
     let began = worker.clock.now();
     let dialect = worker.dialect(state, attempt);
     let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.kind(state.mix).target.address(state.number);
-    let mut local = None;
     let (number, mix) = (state.number, state.mix);
-    let mut session = Attempt::new(state);
-    match open(worker, &mut connection, (number, mix), attempt, &mut local).await {
+    let mut session = Attempt::new(state, remote);
+    match open(worker, &mut connection, (number, mix), attempt, &mut session.ends).await {
         Ok(Some(stream)) => drive(worker, &mut connection, stream, &mut session).await,
         Ok(None) => {}
         Err(name) => {
@@ -231,6 +239,7 @@ async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -
     }
     let ended_at = worker.clock.now();
     let (ready_at, heartbeats) = (session.ready_at, session.heartbeats);
+    let (local, remote) = session.ends;
     let ready_until = state.planned_end.map_or(ended_at, |end| ended_at.min(end));
     let ready_for = ready_at.map_or(Duration::ZERO, |at| ready_until.since(at));
     state.ready_us += clw_core::time::micros(ready_for);
@@ -267,7 +276,7 @@ async fn open(
     connection: &mut ClientConnection,
     (number, mix): (u64, usize),
     attempt: u32,
-    local: &mut Option<SocketAddr>,
+    ends: &mut (Option<SocketAddr>, SocketAddr),
 ) -> Result<Option<Stream>, &'static str> {
     let target = &worker.kind(mix).target;
     let began = worker.clock.now();
@@ -287,7 +296,7 @@ async fn open(
             return Ok(None);
         }
     };
-    *local = tcp.local;
+    *ends = (tcp.local, tcp.remote);
     if target.impair.is_none() {
         worker
             .tally
