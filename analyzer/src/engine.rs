@@ -3,12 +3,14 @@
 //! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
 //! its end, and the oldest is given up where there are too many.
 
+use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
 use crate::stream::beats::Signs;
 use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
+use clw_core::clw::{self, Opcode, SessionKey};
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
@@ -94,6 +96,23 @@ impl Live {
     pub const fn is_over(&self) -> bool {
         self.lingers
     }
+
+    /// What its datagrams are known by, if it was offered any: the server's address for them and the session.
+    fn datagrams(&self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref()?.facts.beside.as_deref()?;
+        Some((
+            SocketAddr::new(self.connection.server.ip(), beside.port),
+            beside.session,
+        ))
+    }
+
+    /// The same, once.
+    fn new_datagrams(&mut self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref_mut()?.facts.beside.as_deref_mut()?;
+        std::mem::take(&mut beside.is_new)
+            .then(|| self.datagrams())
+            .flatten()
+    }
 }
 
 /// Follows all connections of a capture.
@@ -105,6 +124,8 @@ pub struct Engine {
     /// Connections in the order in which they may be given up.
     arrivals: VecDeque<(Key, u64)>,
     shared: Shared,
+    /// Whose datagrams come from, or go to, which address for which session.
+    beside: HashMap<(SocketAddr, SessionKey), (Key, u64)>,
     next_id: u64,
     now_ns: u64,
     evicted: u64,
@@ -119,6 +140,7 @@ impl Engine {
             lingering: VecDeque::new(),
             arrivals: VecDeque::new(),
             shared: Shared::default(),
+            beside: HashMap::new(),
             next_id: 1,
             now_ns: 0,
             evicted: 0,
@@ -171,13 +193,48 @@ impl Engine {
         }
         if let Some(live) = self.open.get_mut(&key) {
             live.is_active = true;
-            if follow(live, segment, &self.options, &mut self.shared) {
+            let id = live.id;
+            let is_over = follow(live, segment, &self.options, &mut self.shared);
+            if let Some(name) = live.new_datagrams() {
+                self.beside.insert(name, (key, id));
+            }
+            if is_over {
                 self.lingering
-                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, live.id));
+                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
             }
         } else {
             self.begin(key, segment, done);
         }
+    }
+
+    /// Takes a datagram; `false` if it is no heartbeat of a session that is being followed.
+    pub fn feed_datagram(&mut self, datagram: &decode::Datagram<'_>) -> bool {
+        // Nothing else needs a look, where no session has offered them.
+        if self.beside.is_empty() {
+            return false;
+        }
+        let Some(heartbeat) = clw::Datagram::read(datagram.payload) else {
+            return false;
+        };
+        let server = if heartbeat.opcode == Opcode::AuthPing {
+            datagram.destination
+        } else {
+            datagram.source
+        };
+        let Some((key, id)) = self.beside.get(&(server, heartbeat.session)) else {
+            return false;
+        };
+        let live = self.open.get_mut(key).filter(|live| live.id == *id);
+        let Some(live) = live.map(Box::as_mut) else {
+            return false;
+        };
+        let heard_ns = live.connection.half(Way::Down).last_ns;
+        let session = live.session.as_deref_mut();
+        let Some(beside) = session.and_then(|session| session.facts.beside.as_deref_mut()) else {
+            return false;
+        };
+        beside.see(&heartbeat, datagram.at_ns, heard_ns);
+        true
     }
 
     /// The capture is over: everything left is judged, in the order of first packets.
@@ -249,6 +306,11 @@ impl Engine {
 
     fn finish(&mut self, key: Key, done: &mut impl FnMut(Judged)) {
         if let Some(mut live) = self.open.remove(&key) {
+            if let Some(name) = live.datagrams()
+                && self.beside.get(&name).is_some_and(|(_, id)| *id == live.id)
+            {
+                self.beside.remove(&name);
+            }
             let Live {
                 connection, session, ..
             } = live.as_mut();

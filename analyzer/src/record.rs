@@ -178,6 +178,29 @@ pub struct Heartbeats {
     pub period_ms: Option<f64>,
     /// Silences.
     pub gaps: Vec<Gap>,
+    /// Those that were datagrams (CLW), if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp: Option<UdpHeartbeats>,
+}
+
+/// Heartbeats as datagrams.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UdpHeartbeats {
+    /// AUTH_PINGs.
+    pub pings: u64,
+    /// AUTH_PONGs.
+    pub pongs: u64,
+    /// Pings went out and no pongs came back, while the stream lived: the longest such time.
+    pub one_way: Option<OneWayLoss>,
+}
+
+/// A way that is open in one direction only.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OneWayLoss {
+    /// Pings in a row without a pong.
+    pub pings: u64,
+    /// From the first to the last of them.
+    pub length_ms: f64,
 }
 
 /// A silence where heartbeats were due.

@@ -390,7 +390,11 @@ fn read(
                     }
                     engine.feed(&segment, &mut |judged| collected.take(judged));
                 }
-                Decoded::Udp(_) => *collected.skipped.entry("UDP").or_default() += 1,
+                Decoded::Udp(datagram) => {
+                    if !engine.feed_datagram(&datagram) {
+                        *collected.skipped.entry("UDP").or_default() += 1;
+                    }
+                }
                 Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
             },
         }

@@ -43,6 +43,8 @@ pub struct Summary {
     pub by_rst_class: BTreeMap<&'static str, u64>,
     /// Silences where heartbeats were due.
     pub heartbeat_gaps: u64,
+    /// Connections whose heartbeats as datagrams went one way only.
+    pub one_way_losses: u64,
     /// Many sessions that ended together.
     pub incidents: Vec<Incident>,
 }
@@ -103,6 +105,8 @@ impl Totals {
         let Some(verdict) = judged.verdict else { return };
         summary.sessions += 1;
         summary.heartbeat_gaps += record.heartbeats.gaps.len() as u64;
+        let udp = record.heartbeats.udp.as_ref();
+        summary.one_way_losses += u64::from(udp.is_some_and(|udp| udp.one_way.is_some()));
         *summary.by_verdict.entry(verdict.name()).or_default() += 1;
         *summary.by_stage.entry(record.stage.name()).or_default() += 1;
         let by = self.enders.entry(verdict.name()).or_default();

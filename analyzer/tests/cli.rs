@@ -390,3 +390,36 @@ fn an_interrupt_while_packets_come_in_reports_what_was_read() {
     assert_eq!(result["connections"].as_array().map(Vec::len), Some(12));
     assert_eq!(line.lines().count(), 12);
 }
+
+/// Four sessions of a gateway that lost the pongs of two; it counted 44 pings and 29 pongs, as the client did.
+#[test]
+fn heartbeats_over_udp_are_counted_for_their_sessions_and_a_one_way_loss_is_named() {
+    let capture = data("clw").join("datagrams.pcap").display().to_string();
+    let text = stdout(&analyze(&[&capture]).success());
+    assert!(text.contains("one-way   2 with UDP heartbeats"), "{text}");
+    let result: Value =
+        serde_json::from_str(&stdout(&analyze(&[&capture, "--json", "-"]).success())).expect("JSON");
+    assert_eq!(result["summary"]["one_way_losses"], 2);
+    assert_eq!(result["summary"]["by_verdict"]["ok"], 4, "it ends nothing");
+    assert_eq!(
+        result["capture"]["skipped"],
+        serde_json::json!({}),
+        "no datagram is left over"
+    );
+    let connections = result["connections"].as_array().expect("a list");
+    let sum = |key: &str| -> u64 {
+        let of = |connection: &Value| connection["heartbeats"]["udp"][key].as_u64().expect("a count");
+        connections.iter().map(of).sum()
+    };
+    assert_eq!((sum("pings"), sum("pongs")), (44, 29));
+    for connection in connections {
+        let told = connection["evidence"]
+            .to_string()
+            .contains("one-way heartbeat loss: ");
+        assert_eq!(
+            told,
+            connection["heartbeats"]["udp"]["one_way"].is_object(),
+            "{connection}"
+        );
+    }
+}

@@ -34,6 +34,8 @@ pub enum Metric {
     ReadyService,
     /// From a heartbeat to its answer.
     HeartbeatRtt,
+    /// The same for heartbeats as datagrams.
+    UdpRtt,
     /// Between two ticks of the server.
     TickGap,
     /// From a drop to ready again.
@@ -47,7 +49,7 @@ pub enum Metric {
 }
 
 /// Metrics that are not of a call, with their names in results.
-const FIXED: [(Metric, &str); 11] = [
+const FIXED: [(Metric, &str); 12] = [
     (Metric::TcpConnect, "tcp_connect"),
     (Metric::Tls, "tls"),
     (Metric::Upgrade, "upgrade"),
@@ -59,6 +61,7 @@ const FIXED: [(Metric, &str); 11] = [
     (Metric::TickGap, "tick_gap"),
     (Metric::TimeToReady, "time_to_ready"),
     (Metric::ScheduleLag, "schedule_lag"),
+    (Metric::UdpRtt, "udp_rtt"),
 ];
 
 /// Counters of sessions.
@@ -97,6 +100,32 @@ pub struct Heartbeats {
     pub answered: u64,
     /// Answers that did not come.
     pub missed: u64,
+    /// Those that were datagrams (CLW); not in the counts above.
+    pub udp: UdpHeartbeats,
+}
+
+/// Heartbeats as datagrams, beside the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UdpHeartbeats {
+    /// Pings sent.
+    pub sent: u64,
+    /// Answers in time.
+    pub answered: u64,
+    /// Answers that did not come in time.
+    pub lost: u64,
+    /// One-way losses: times that a session's pings went out and none was answered, while its stream lived.
+    pub one_way: u64,
+}
+
+impl UdpHeartbeats {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.answered += other.answered;
+        self.lost += other.lost;
+        self.one_way += other.one_way;
+    }
 }
 
 /// Two directions.
@@ -261,6 +290,7 @@ impl Counters {
         ] {
             *to += from;
         }
+        self.heartbeat.udp.add(&other.heartbeat.udp);
         for (to, from) in [
             (&mut self.verdicts, &other.verdicts),
             (&mut self.drops, &other.drops),
@@ -361,6 +391,7 @@ impl Tally {
             Metric::TickGap => 8,
             Metric::TimeToReady => 9,
             Metric::ScheduleLag => 10,
+            Metric::UdpRtt => 11,
         };
         if let Some(histogram) = self.histograms.get_mut(index) {
             histogram.record(took);
@@ -412,8 +443,8 @@ impl Tally {
         }
     }
 
-    /// Counts an error of this machine, by its errno's name.
-    pub fn generator_error(&mut self, name: &'static str) {
+    /// Counts an error of this machine, by its errno's name or in words that are the same for all sessions.
+    pub fn generator_error(&mut self, name: &str) {
         match self.counters.generator_errors.get_mut(name) {
             Some(count) => *count += 1,
             None => drop(self.counters.generator_errors.insert(name.to_owned(), 1)),

@@ -9,7 +9,7 @@ use crate::record::{Http, Identity, Opcodes, Record, Sides, Tls, ms};
 use crate::stream::beats::{Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
-use clw_core::verdict::{EndingKind, Verdict, classify};
+use clw_core::verdict::{EndingKind, Observation, Verdict, classify};
 use clw_core::{Dialect, Stage};
 use fields::{both, ending, heartbeats, round_trips, stages};
 use observe::observe;
@@ -72,7 +72,15 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         ended_ns
     };
     finish_beats(&connection, facts, watched_ns);
-    let seen = observe(&connection, facts, dialect, is_lost, &end, ended_ns, watched_ns);
+    let heard_ns = connection.half(Way::Down).last_ns;
+    let datagrams = facts
+        .beside
+        .as_deref_mut()
+        .and_then(|beside| beside.finish(watched_ns, heard_ns));
+    let seen = Observation {
+        datagrams,
+        ..observe(&connection, facts, dialect, is_lost, &end, ended_ns, watched_ns)
+    };
     let judgement = classify(&seen);
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
@@ -99,7 +107,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
             server: connection.half(Way::Up).rtt.summary(),
         },
         ending: ending(&connection, facts, &end),
-        heartbeats: heartbeats(&connection, facts),
+        heartbeats: heartbeats(&connection, facts, datagrams),
         tls,
         http: facts.http.as_ref().map(|http| Http {
             method: http.method.clone(),

@@ -83,6 +83,7 @@ pub(super) fn observe(
         since_first_message: facts.first_message_ns.map(since),
         missing: missing(connection, facts, dialect, is_lost),
         handshake_timeout: None,
+        datagrams: None,
     }
 }
 

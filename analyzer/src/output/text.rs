@@ -123,6 +123,13 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
     if s.heartbeat_gaps > 0 {
         writeln!(out, "gaps      {} in heartbeats", show_count(s.heartbeat_gaps))?;
     }
+    if s.one_way_losses > 0 {
+        let count = show_count(s.one_way_losses);
+        writeln!(
+            out,
+            "one-way   {count} with UDP heartbeats that went out and were not answered; the stream lived"
+        )?;
+    }
     Ok(())
 }
 

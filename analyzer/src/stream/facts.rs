@@ -1,6 +1,7 @@
 //! What the bytes of a connection told: filled in by the dialects, judged later.
 
 use super::beats::Beats;
+use super::beside::Beside;
 use clw_core::verdict::{Disconnect, Refusal, Side, Violation};
 use clw_core::{Dialect, Stage};
 
@@ -101,6 +102,8 @@ pub struct Facts {
     pub helper: bool,
     /// Heartbeats.
     pub beats: Beats,
+    /// CLW: heartbeats as datagrams, once they were offered.
+    pub beside: Option<Box<Beside>>,
     /// TLS: what failed, in words.
     pub tls_failure: Option<String>,
     /// TLS: its handshake was done.
@@ -143,6 +146,7 @@ impl Facts {
             forgiven: None,
             helper: false,
             beats: Beats::new(heartbeat_factor),
+            beside: None,
             tls_failure: None,
             tls_done: false,
             close_notify: None,

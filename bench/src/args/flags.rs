@@ -44,6 +44,11 @@ pub struct TargetArgs {
     /// Write TLS secrets to F in SSLKEYLOGFILE form, to decrypt captures.
     #[arg(long, value_name = "F")]
     pub keylog: Option<PathBuf>,
+    /// More options for the embedded gateway, such as '--clw-queue 2048 --clw-service 2ms'; repeatable.
+    ///
+    /// clw-gateway --help lists them.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    pub gateway: Vec<String>,
     /// A fault of the embedded gateway, such as clw-heartbeat-miss:5% or rst:5%@ready+10s; repeatable.
     ///
     /// The grammar is that of clw-gateway --fault.
@@ -104,6 +109,15 @@ pub struct SessionArgs {
     /// Version of the CLW wire to speak [default: 2.2].
     #[arg(long, value_enum, value_name = "V")]
     pub wire: Option<ClwWire>,
+    /// Heartbeats as UDP datagrams beside the stream's, where the gateway offers them (clw) [default: on].
+    ///
+    /// The stream decides whether a session lives; datagrams that go out and are not answered are counted as one-way losses. With
+    /// the embedded gateway, `on` makes it offer them.
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub udp_heartbeat: Option<OnOff>,
+    /// Whether a dropped session that connects again goes on with its old session id (clw) [default: on].
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub resume: Option<OnOff>,
     /// Which ClawChat client the sessions are like: openclaw pings in JSON and gives up with 4000, hermes with WebSocket pings and
     /// 1011 [default: openclaw].
     #[arg(long, value_enum, value_name = "P")]
@@ -137,6 +151,13 @@ pub struct IdentityArgs {
     /// Read the token from F (the line end is left out).
     #[arg(long, value_name = "F")]
     pub token_file: Option<PathBuf>,
+    /// Ask CMD for a token each time a session needs a new one: at a login, a reconnect, a refresh (openclaw, clw).
+    ///
+    /// CMD is run by /bin/sh, eight at once for each kind of session and worker, and has 10 s to print one line. It finds
+    /// CLW_CLIENT_ID, CLW_SESSION (a number) and CLW_REASON (login, reconnect, refresh) in its environment. A clw token must
+    /// be new each time.
+    #[arg(long, value_name = "CMD", value_parser = parse_secret)]
+    pub token_command: Option<Secret>,
     /// Password of all sessions (openclaw).
     #[arg(long, value_name = "S", value_parser = parse_secret)]
     pub password: Option<Secret>,
@@ -181,6 +202,13 @@ pub struct NetworkArgs {
     /// With a loopback target and more than 8000 sessions, addresses of 127.0.0.0/8 are used by themselves.
     #[arg(long, value_name = "A[-B]", value_delimiter = ',')]
     pub bind: Vec<BindRange>,
+    /// Use the IPv4 addresses of a name that has both; IPv6 is preferred by default, and IPv4 used if IPv6 is refused.
+    #[arg(long)]
+    pub prefer_ipv4: bool,
+    /// Probe connections that were idle for T, every T, and give them up after three probes without an answer, or off
+    /// [default: clw 10s, else off].
+    #[arg(long, value_name = "T|off")]
+    pub tcp_keepalive: Option<OptionalPeriod>,
     /// A bad network inside the process: delay, jitter, loss, rate, stall, reset.
     ///
     /// Such as delay=500ms,jitter=50ms,loss=1%,rate=1mbit,stall=5s/60s,reset=0.1%/min. It acts on each direction of the byte

@@ -85,6 +85,9 @@ pub struct Plan {
     pub flaw: Option<Flaw>,
     /// Faults for the embedded gateway, as written.
     pub faults: Vec<String>,
+    /// More options for the embedded gateway.
+    #[serde(default)]
+    pub gateway: Vec<String>,
     /// The token that the embedded gateway accepts.
     #[serde(
         serialize_with = "fingerprint",

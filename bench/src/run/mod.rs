@@ -451,7 +451,8 @@ pub(crate) fn terminal_width() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0).max(20))
 }
 
-/// The addresses of each mix's target; the word of the owner is asked for again where a name resolves to a public one.
+/// The addresses that each mix's sessions go to first; the word of the owner is asked for again where a name resolves to a
+/// public one.
 async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
     let mut all = Vec::new();
     for mix in &plan.mixes {
@@ -459,11 +460,11 @@ async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
             all.push(Vec::new());
             continue;
         };
-        let found = share::lookup(target).await?;
-        for address in &found {
+        let found = share::lookup(target, mix.prefer_ipv4).await?;
+        for address in found.preferred.iter().chain(&found.others) {
             check_address(&target.host, address.ip(), plan.allow_remote)?;
         }
-        all.push(found);
+        all.push(found.preferred);
     }
     Ok(all)
 }

@@ -5,8 +5,8 @@
 
 use super::bands::{DurationBand, handshake_elapsed, handshake_timeout};
 use super::{
-    CloseFrame, Connect, Disconnect, EndingKind, Judgement, Observation, ResetClass, Side, Verdict,
-    Viewpoint, close_code,
+    CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, Judgement, Observation, OneWay, ResetClass,
+    Side, Verdict, Viewpoint, close_code,
 };
 use crate::units::show_duration;
 use crate::{Dialect, Stage};
@@ -145,6 +145,9 @@ fn signs(seen: &Observation, lines: &mut Vec<String>) {
             show_duration(loss.silence)
         ));
     }
+    if let Some(beats) = seen.datagrams {
+        datagrams(seen.viewpoint, beats, lines);
+    }
     if let Some(waited) = seen.unanswered_server_ping {
         lines.push(format!(
             "a ws ping of the server was unanswered for {}",
@@ -166,6 +169,33 @@ fn signs(seen: &Observation, lines: &mut Vec<String>) {
     }
     if seen.helper {
         lines.push("the user agent is a helper's: leaving before connect is its habit".to_owned());
+    }
+}
+
+/// What the heartbeats beside the stream tell.
+fn datagrams(viewpoint: Viewpoint, beats: DatagramBeats, lines: &mut Vec<String>) {
+    let DatagramBeats {
+        pings,
+        pongs,
+        one_way,
+    } = beats;
+    if let Some(OneWay { lost, lasted }) = one_way {
+        lines.push(format!(
+            "one-way heartbeat loss: {lost} AUTH_PING datagrams in a row went out within {} and no AUTH_PONG came back, \
+             while the stream lived (a NAT or firewall that lets one direction through)",
+            show_duration(lasted)
+        ));
+    }
+    let verb = match viewpoint {
+        Viewpoint::Client => ("sent", "came back in time"),
+        Viewpoint::Server => ("came", "sent"),
+        Viewpoint::Wire => ("seen", "seen"),
+    };
+    if pongs < pings {
+        lines.push(format!(
+            "heartbeats over UDP: {pings} AUTH_PING {}, {pongs} AUTH_PONG {}",
+            verb.0, verb.1
+        ));
     }
 }
 

@@ -19,8 +19,8 @@ pub use entry::{
 pub use evidence::evidence;
 
 pub use observation::{
-    CloseFrame, Connect, Disconnect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side,
-    Viewpoint, Violation,
+    CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, HeartbeatLoss, Observation, OneWay, Refusal,
+    RefusalClass, Side, Viewpoint, Violation,
 };
 
 pub use reset::ResetClass;

@@ -110,6 +110,10 @@ pub enum Action {
     TickStall,
     /// Client pings are not answered any more.
     PongLoss,
+    /// The client's AUTH_PING datagrams are lost on their way (CLW).
+    UdpPingLoss,
+    /// The AUTH_PONG datagrams are lost on their way (CLW).
+    UdpPongLoss,
     /// The event loop stands still for the first duration, for everybody; with a second one, again after each of these.
     Stall(Duration, Option<Duration>),
     /// The gateway says that it restarts.

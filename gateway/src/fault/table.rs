@@ -126,6 +126,8 @@ pub const FAULTS: &[FaultInfo] = &[
     row("mute", "", "answers no requests any more", |_| at(Action::Mute)).of(CHALLENGING),
     row("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)).of(OPENCLAW),
     row("pong-loss", "", "answers no heartbeats of the client any more", |_| at(Action::PongLoss)),
+    row("udp-ping-loss", "", "loses AUTH_PING datagrams, not the stream", |_| at(Action::UdpPingLoss)).of(CLW),
+    row("udp-pong-loss", "", "loses AUTH_PONG datagrams, not the stream", |_| at(Action::UdpPongLoss)).of(CLW),
     row("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)).of(CHALLENGING),
     row("stall", "=T[/EVERY]", "stops the event loop for T, for everybody, once or each EVERY", stall),
 ];

@@ -17,6 +17,7 @@ const CROSSED_FOR: u32 = 3;
 pub(super) struct Seen {
     endings: [bool; Verdict::COUNT],
     missed: bool,
+    one_way: bool,
     generator_error: bool,
     skipped: bool,
     fell_behind: bool,
@@ -38,6 +39,7 @@ impl Seen {
             self.endings[i] |= counters.verdicts[i] + counters.drops[i] > 0;
         }
         self.missed |= counters.heartbeat.missed > 0;
+        self.one_way |= counters.heartbeat.udp.one_way > 0;
         self.generator_error |= !counters.generator_errors.is_empty();
         self.skipped |= counters.sessions.skipped_starts > 0;
     }
@@ -56,6 +58,11 @@ impl Seen {
         if counters.heartbeat.missed > 0 && !self.missed {
             self.missed = true;
             moments.note(second, Level::Warn, "first heartbeat missed");
+        }
+        if counters.heartbeat.udp.one_way > 0 && !self.one_way {
+            self.one_way = true;
+            let text = "first one-way heartbeat loss: pings out, no pongs back, the stream lives";
+            moments.note(second, Level::Warn, text);
         }
         if let Some((name, count)) = counters.generator_errors.iter().next()
             && !self.generator_error

@@ -140,8 +140,10 @@ impl Ledger {
         self.now_ns = self.now_ns.max(frame.at_ns);
         let Self { engine, decoder, .. } = self;
         let mut done = Vec::new();
-        if let Decoded::Tcp(segment) = decoder.decode(frame) {
-            engine.feed(&segment, &mut |judged| done.push(judged));
+        match decoder.decode(frame) {
+            Decoded::Tcp(segment) => engine.feed(&segment, &mut |judged| done.push(judged)),
+            Decoded::Udp(datagram) => drop(engine.feed_datagram(&datagram)),
+            Decoded::Other(_) => {}
         }
         for judged in done {
             self.take(&judged);
@@ -178,6 +180,7 @@ impl Ledger {
                 open.heartbeat.sent += beats.ws_ping + beats.ticks;
                 open.heartbeat.answered += beats.ws_pong;
                 open.heartbeat.missed += beats.gaps.len() as u64;
+                open.heartbeat.udp.add(&tell::datagrams(beats));
             }
             self.take(&judged);
         }
@@ -194,6 +197,7 @@ impl Ledger {
         counters.heartbeat.sent += open.heartbeat.sent;
         counters.heartbeat.answered += open.heartbeat.answered;
         counters.heartbeat.missed += open.heartbeat.missed;
+        counters.heartbeat.udp.add(&open.heartbeat.udp);
         self.peak_open = self.peak_open.max(open.gauges.open);
         let snapshot = Snapshot {
             schema: SCHEMA.to_owned(),
@@ -303,6 +307,13 @@ impl Ledger {
             open.heartbeat.sent += facts.beats.count(Kind::Ping) + facts.beats.count(Kind::Tick);
             open.heartbeat.answered += facts.beats.count(Kind::Pong);
             open.heartbeat.missed += facts.beats.gaps().len() as u64;
+            if let Some(beside) = &facts.beside {
+                let seen = beside.seen();
+                let one_way = seen.one_way.is_some();
+                open.heartbeat
+                    .udp
+                    .add(&tell::udp(seen.pings, seen.pongs, one_way));
+            }
         }
         let is_ready = ready_ns.is_some() || facts.is_some_and(|f| f.stage == Stage::Ready);
         if live.is_over() {
