@@ -576,7 +576,10 @@ fn flags_about_devices_mean_what_they_say() {
     // The embedded gateway's own token makes an administrator there.
     assert_eq!(plan.pairing.admin_token.as_ref(), Some(&plan.embedded_token));
     let back = WirePlan::unpack(&WirePlan::new(&plan).to_json().unwrap()).unwrap();
-    assert_eq!(back, plan, "a worker process gets the admin's token too");
+    assert_eq!(
+        back.pairing, plan.pairing,
+        "a worker process gets the admin's token too"
+    );
     let shown = serde_json::to_string(&plan).unwrap();
     assert!(!shown.contains(plan.embedded_token.expose()));
 }

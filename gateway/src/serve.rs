@@ -277,7 +277,7 @@ async fn handshake(
         },
         () = tokio::time::sleep(shared.server_config.head_timeout) =>
             ("no TLS handshake in time".to_owned(), Side::Server),
-        () = shared.stop.notified() => ("the gateway ends".to_owned(), Side::Server),
+        () = shared.ends() => ("the gateway ends".to_owned(), Side::Server),
     };
     let seen = Observation {
         viewpoint: Viewpoint::Server,

@@ -187,6 +187,16 @@ impl Shared {
         }
     }
 
+    /// Waits until all connections are to end.
+    pub(crate) async fn ends(&self) {
+        loop {
+            self.stop.notified().await;
+            if self.ending.get() != Ending::SecretChanged {
+                return;
+            }
+        }
+    }
+
     /// Tells all connections to end.
     pub(crate) fn end_all(&self, ending: Ending) {
         self.ending.set(ending);

@@ -59,6 +59,11 @@ const PLAIN: &[(&str, &str)] = &[
     ("kick", "clw-auth-disconnected"),
     ("stall=100ms", "ok"),
     ("rst:0%", "ok"),
+    ("revoke-device", "clw-session-revoked"),
+    ("approval", "ok"),
+    ("revoke-tokens=100ms", "ok"),
+    ("rotate-token=400ms", "clw-session-revoked"),
+    ("forget-devices=400ms", "clw-server-restart"),
 ];
 
 /// The same on CLW.

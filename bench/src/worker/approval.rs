@@ -45,8 +45,10 @@ pub(super) async fn next(
     }
     let role = worker.plan.session(state.number).role;
     let role = Role::from_name(Some(role.name())).unwrap_or(Role::Operator);
-    // Looked for at every connection: the one in use is replaced only by one that was let in.
+    // Only when the one in use is dead: a file may be written before the gateway changes its token, and what the gateway
+    // does not know yet it would refuse.
     let is_replaced = worker.plan.reconnect.enabled
+        && account.has_lost_the_secret()
         && worker
             .devices
             .next_token(now)

@@ -85,7 +85,7 @@ pub struct Attempt {
 /// What to do after a refusal, or after authority was withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advice {
-    /// The attempt is not the newest: nothing was changed, and nothing is to be done.
+    /// The attempt is not the newest, or has had its answer: nothing was changed, and nothing is to be done.
     Stale,
     /// Another credential is left: connect again with it.
     Again,
@@ -132,9 +132,12 @@ struct Inner {
     slots: [Slot; 2],
     generation: u64,
     newest: Option<Attempt>,
+    /// The newest attempt was accepted or refused: no second answer counts.
+    is_answered: bool,
     /// The gateway said that a device token may do where the shared secret did not.
     prefers_device: bool,
     had_something: bool,
+    had_shared: bool,
     advice: Option<Advice>,
     issued: u64,
 }
@@ -155,6 +158,7 @@ impl Account {
         let shared = holdings.token.is_some() || holdings.password.is_some();
         Self(Mutex::new(Inner {
             had_something: has_token || shared || holdings.bootstrap_token.is_some(),
+            had_shared: shared,
             precedence: holdings.precedence,
             token: holdings.token,
             password: holdings.password,
@@ -169,6 +173,7 @@ impl Account {
         let mut inner = self.inner();
         let shown = inner.choose(role)?;
         inner.generation += 1;
+        inner.is_answered = false;
         inner.advice = None;
         let mut attempt = Attempt {
             generation: inner.generation,
@@ -194,17 +199,21 @@ impl Account {
     }
 
     /// The gateway has accepted the attempt: what it showed is good, and what it got is kept role by role. `false`: the
-    /// attempt is not the newest, and nothing was changed.
+    /// attempt is not the newest or has had its answer, and nothing was changed.
     pub fn accepted(&self, attempt: &Attempt, hello: &HelloOk) -> bool {
         let mut inner = self.inner();
-        if attempt.generation != inner.generation {
+        if !inner.answers(attempt) {
             return false;
         }
         inner.prefers_device = false;
         if attempt.shown == Shown::Replacement {
-            // Only now is the old one of no use any more.
-            inner.token = inner.replacement.take();
+            // Only now is the old one of no use any more. Another may have been proposed meanwhile; it has proved nothing yet.
+            inner.token.clone_from(&attempt.token);
             inner.password = None;
+            inner.replacement = inner
+                .replacement
+                .take()
+                .filter(|next| Some(next) != attempt.token.as_ref());
         }
         let granted = &hello.auth;
         if let Some(token) = &granted.device_token {
@@ -237,7 +246,7 @@ impl Account {
     /// The gateway has refused the attempt.
     pub fn refused(&self, attempt: &Attempt, error: &ResponseError) -> Advice {
         let mut inner = self.inner();
-        if attempt.generation != inner.generation {
+        if !inner.answers(attempt) {
             return Advice::Stale;
         }
         let advice = inner.refused(attempt, error);
@@ -251,6 +260,8 @@ impl Account {
         if attempt.generation != inner.generation {
             return Advice::Stale;
         }
+        // The connection is over: whatever answer comes late is none.
+        inner.is_answered = true;
         if reason.contains("auth changed") && matches!(attempt.shown, Shown::Shared | Shown::Replacement) {
             inner.lose_shared(attempt);
         } else if reason.contains("device") {
@@ -279,6 +290,13 @@ impl Account {
             inner.replacement = Some(token.clone());
         }
         is_new
+    }
+
+    /// Whether it had a shared secret that is dead now, and has no other to try.
+    pub fn has_lost_the_secret(&self) -> bool {
+        let inner = self.inner();
+        let holds_one = inner.token.is_some() || inner.password.is_some() || inner.replacement.is_some();
+        inner.had_shared && !holds_one
     }
 
     /// Whether anything could be shown by another connection.
@@ -332,6 +350,13 @@ impl Account {
 }
 
 impl Inner {
+    /// Whether this is the answer that the newest attempt waits for.
+    fn answers(&mut self, attempt: &Attempt) -> bool {
+        let waits = attempt.generation == self.generation && !self.is_answered;
+        self.is_answered |= waits;
+        waits
+    }
+
     fn usable(&self, role: Role) -> Option<&RoleToken> {
         let slot = &self.slots[role as usize];
         slot.token.as_ref().filter(|_| !slot.is_unfit)

@@ -38,6 +38,7 @@ fn hello(role: Role, token: Option<&str>, extra: Option<(Role, &str)>) -> HelloO
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a slot holds")]
 fn held(token: &str) -> Option<RoleToken> {
     Some(RoleToken {
         token: Secret::new(token),
@@ -170,6 +171,23 @@ fn a_shared_token_replaces_another_only_when_it_has_let_somebody_in() {
 }
 
 #[test]
+fn a_proposal_made_while_another_is_tried_has_proved_nothing_by_its_success() {
+    let account = account(Precedence::Shared);
+    account.propose(&Secret::new("third"));
+    let attempt = account.begin(Role::Operator).unwrap();
+    account.propose(&Secret::new("fourth"));
+    account.accepted(&attempt, &hello(Role::Operator, None, None));
+    let attempt = account.begin(Role::Operator).unwrap();
+    assert_eq!(attempt.token, Some(Secret::new("fourth")));
+    account.refused(&attempt, &refusal("AUTH_TOKEN_MISMATCH"));
+    let attempt = account.begin(Role::Operator).unwrap();
+    assert_eq!(attempt.token, Some(Secret::new("third")));
+    assert!(!account.has_lost_the_secret());
+    account.refused(&attempt, &refusal("AUTH_TOKEN_MISMATCH"));
+    assert!(account.has_lost_the_secret());
+}
+
+#[test]
 fn waiting_for_approval_costs_no_credential() {
     let account = account(Precedence::Shared);
     let attempt = account.begin(Role::Operator).unwrap();
@@ -267,6 +285,7 @@ proptest! {
         let mut written: [Option<RoleToken>; 2] = [held("op"), held("node")];
         let mut redeemed: Option<Role> = None;
         let mut had_boot = true;
+        let mut is_answered = false;
         let mut old_receipt: Option<Receipt> = None;
         let mut fresh = 0;
         for event in events {
@@ -283,6 +302,7 @@ proptest! {
                         }
                         prop_assert!(attempts.last().is_none_or(|last| last.generation < attempt.generation));
                         attempts.push(attempt);
+                        is_answered = false;
                     } else {
                         prop_assert!(dead.contains(&Secret::new("shared")), "dropped without a reason");
                     }
@@ -299,7 +319,8 @@ proptest! {
                         with_extra.then_some((other, extra.as_str())),
                     );
                     let heard = account.accepted(attempt, &hello);
-                    prop_assert_eq!(heard, back == 0);
+                    prop_assert_eq!(heard, back == 0 && !is_answered);
+                    is_answered |= heard;
                     if heard && attempt.shown == Shown::Bootstrap {
                         redeemed = Some(attempt.role);
                     }
@@ -314,15 +335,17 @@ proptest! {
                 Happens::Refused(back, code) => if let Some(i) = at(back) {
                     let attempt = &attempts[i];
                     let advice = account.refused(attempt, &refusal(CODES[code]));
-                    prop_assert_eq!(advice == Advice::Stale, back != 0);
-                    if back == 0 && code < 3 {
+                    let heard = back == 0 && !is_answered;
+                    prop_assert_eq!(advice != Advice::Stale, heard);
+                    is_answered |= heard;
+                    if heard && code < 3 {
                         dead.extend(secret_of(attempt));
                     }
-                    if back == 0 {
+                    if heard {
                         let other = Role::ALL[1 - attempt.role as usize];
                         prop_assert_eq!(account.role_token(other), tokens_before[other as usize].clone());
                     }
-                    if code >= 3 && back == 0 {
+                    if code >= 3 && heard {
                         prop_assert_eq!(Role::ALL.map(|role| account.role_token(role)), tokens_before);
                     }
                 },
@@ -331,6 +354,7 @@ proptest! {
                     let reason = if device { "device removed" } else { "gateway auth changed" };
                     let advice = account.withdrawn(attempt, reason);
                     prop_assert_eq!(advice == Advice::Stale, back != 0);
+                    is_answered |= back == 0;
                     if back == 0 && device {
                         dead.extend(tokens_before[attempt.role as usize].clone().map(|held| held.token));
                     } else if back == 0 && matches!(attempt.shown, Shown::Shared | Shown::Replacement) {
@@ -354,6 +378,7 @@ proptest! {
                     prop_assert_eq!(Role::ALL.map(|role| account.role_token(role)), tokens_before);
                 }
             }
+            // Neither an older attempt nor one that has had its answer is heard.
             let stale = match event {
                 Happens::Accepted(back, ..) | Happens::Refused(back, _) | Happens::Withdrawn(back, _) => back != 0,
                 _ => false,

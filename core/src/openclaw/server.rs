@@ -1,6 +1,6 @@
 //! The gateway's side of one session (protocol page, sections 3 to 10).
 
-use super::authority::{CLOSE_AUTH_CHANGED, CLOSE_DEVICE_REMOVED, Method};
+use super::authority::{CLOSE_DEVICE_REMOVED, Method};
 use super::connect_schema;
 use super::error_code::refusal_of;
 use super::gateway::{Gateway, SessionOptions, Timing};
@@ -9,7 +9,7 @@ use super::scopes::{Role, Scopes};
 use super::server_connect::{Accepted, Circumstances, Refused, judge};
 use super::server_rpc::{self, Caller, Served};
 use super::uuid::Uuid;
-use super::wire::{ConnectParams, DeviceTokenGrant, EventFrame, Frame, Policy, ResponseFrame, ServerInfo};
+use super::wire::{ConnectParams, DeviceTokenGrant, EventFrame, Frame, ResponseFrame, ServerInfo};
 use crate::Dialect;
 use crate::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};
 use crate::time::{Instant, earliest};
@@ -17,9 +17,13 @@ use crate::verdict::{Observation, Refusal, Side, Violation};
 use crate::ws::UpgradeRequest;
 use serde::Serialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod devices;
+mod hello;
+
+use hello::{Hello, HelloAuth};
 
 /// Messages that may wait while the answer to connect is held back.
 const MAX_PENDING_FRAMES: u8 = 15;
@@ -122,42 +126,6 @@ impl Server {
     /// The [`super::Authority::generation`] under which this session began.
     pub fn generation(&self) -> u64 {
         self.generation
-    }
-
-    /// By which other sessions' events call this one; `None`: they never do.
-    pub fn call_sign(&self) -> Option<u64> {
-        self.device.as_ref().map(|device| device.sign)
-    }
-
-    /// Takes the device's token for the session's role away, and ends the session; one without a device ends as if the
-    /// shared secret had been changed.
-    pub fn revoke_device(&mut self, out: &mut Outbox<ServerEvent>) {
-        let Some(device) = &self.device else {
-            let (code, reason) = CLOSE_AUTH_CHANGED;
-            return self.close(code, reason, out);
-        };
-        let others = self
-            .gateway
-            .authority
-            .revoke_token(&device.device_id, device.role);
-        for session in others.into_iter().flatten() {
-            out.emit(ServerEvent::TookOver { session });
-        }
-        let (code, reason) = CLOSE_DEVICE_REMOVED;
-        self.close(code, reason, out);
-    }
-
-    /// Ends the session if it came in by a shared secret that has been changed since.
-    pub fn look_at_the_secret(&mut self, out: &mut Outbox<ServerEvent>) {
-        let is_old = self.generation < self.gateway.authority.generation();
-        if matches!(self.state, State::Ready) && self.is_by_shared_secret && is_old {
-            let (code, reason) = CLOSE_AUTH_CHANGED;
-            self.close(code, reason, out);
-        }
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        matches!(self.state, State::Ready) && self.device.as_ref().is_some_and(|device| device.is_withdrawn())
     }
 
     /// Turns the ticks on or off from now on.
@@ -413,39 +381,6 @@ impl Server {
             self.broadcast("health", &server_rpc::health(wall_ms), out);
         }
     }
-
-    /// The real gateway's log line, without the peer's address, which only the socket's owner knows.
-    fn unauthorized_line(&self, params: &ConnectParams, refused: &Refused) -> String {
-        let auth = params.auth.as_ref();
-        let has = |field: fn(&super::Auth) -> &Option<String>| auth.is_some_and(|auth| field(auth).is_some());
-        let kind = if has(|a| &a.token) {
-            "token"
-        } else if has(|a| &a.password) {
-            "password"
-        } else if has(|a| &a.device_token) {
-            "device-token"
-        } else if has(|a| &a.bootstrap_token) {
-            "bootstrap-token"
-        } else {
-            "none"
-        };
-        let details = refused.error.details.as_ref();
-        let reason = details
-            .and_then(|d| d.auth_reason.as_deref().or(d.reason.as_deref()))
-            .unwrap_or(refused.code);
-        // The id and mode are of closed lists; version and role are the client's own words, so they are escaped and cut.
-        let word = |text: &str| text.escape_debug().take(40).collect::<String>();
-        format!(
-            "unauthorized conn={} client={} {} v{} role={} scopes={} auth={kind} device={} reason={reason}",
-            self.conn_id,
-            params.client.id,
-            params.client.mode,
-            word(&params.client.version),
-            word(params.role.as_deref().unwrap_or("operator")),
-            params.scopes.as_ref().map_or(0, Vec::len),
-            if params.device.is_some() { "yes" } else { "no" },
-        )
-    }
 }
 
 /// Id and method, if this is a request.
@@ -544,31 +479,4 @@ impl ServerDialect for Server {
             what: what.to_owned(),
         });
     }
-}
-
-#[derive(Serialize)]
-struct Hello<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    protocol: u32,
-    server: ServerInfo,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    features: Option<&'a RawValue>,
-    snapshot: serde_json::Value,
-    auth: HelloAuth<'a>,
-    policy: Policy,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HelloAuth<'a> {
-    method: &'static str,
-    role: &'static str,
-    scopes: Scopes,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issued_at_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    device_tokens: Vec<DeviceTokenGrant>,
 }

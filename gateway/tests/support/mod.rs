@@ -73,6 +73,7 @@ pub fn config_of(dialect: Dialect, faults: &[&str]) -> Config {
     Config {
         dialect,
         token: Some(Secret::new(TOKEN)),
+        next_token: Some(Secret::new("next-token")),
         faults: faults.iter().flat_map(parse).collect(),
         keep_endings: true,
         ..Config::default()
