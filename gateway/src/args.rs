@@ -1,7 +1,8 @@
 //! The command line of clw-gateway.
 
 use crate::config::{ClwSettings, Config, Mode, SetupCodes};
-use crate::fault::{Action, FAULTS, FaultPlan, FaultSpec, Kind};
+use crate::datagrams;
+use crate::fault::{FAULTS, FaultPlan, FaultSpec, Kind};
 use crate::limits::raise_descriptor_limit;
 use crate::process::{self, Output};
 use crate::worker::worker_main;
@@ -389,7 +390,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
     if args.tick.is_zero() {
         return Err("--tick 0: accepted is a period from 1ms on".to_owned());
     }
-    check_datagrams(args, dialect, &faults)?;
+    datagrams::check(args.udp_heartbeat, args.workers, dialect, &faults)?;
     Ok(Config {
         listen: args.listen,
         dialect,
@@ -441,32 +442,6 @@ fn config(args: &LowArgs) -> Result<Config, String> {
     })
 }
 
-/// Heartbeats as datagrams are CLW's, and each worker has a port of its own.
-fn check_datagrams(args: &LowArgs, dialect: Dialect, faults: &[FaultSpec]) -> Result<(), String> {
-    let Some(port) = args.udp_heartbeat else {
-        let loses =
-            |fault: &FaultSpec| matches!(fault.kind, Kind::At(Action::UdpPingLoss | Action::UdpPongLoss));
-        return if faults.iter().any(loses) {
-            Err("--fault udp-ping-loss and udp-pong-loss need --udp-heartbeat".to_owned())
-        } else {
-            Ok(())
-        };
-    };
-    if dialect != Dialect::Clw {
-        return Err(format!(
-            "--udp-heartbeat means nothing to --dialect {dialect}: it is CLW's"
-        ));
-    }
-    let last = u32::from(port) + args.workers.saturating_sub(1);
-    if port > 0 && last > u32::from(u16::MAX) {
-        return Err(format!(
-            "--udp-heartbeat {port}: each of {} workers needs a port from there on, and the last is 65535",
-            args.workers
-        ));
-    }
-    Ok(())
-}
-
 fn read_token(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("--token-file {}: {e}", path.display()))?;
     let token = text.trim_end_matches(['\r', '\n']);
@@ -515,6 +490,47 @@ mod tests {
         let help = LowArgs::command().render_long_help().to_string();
         for fault in FAULTS {
             assert!(help.contains(fault.says), "{}", fault.name);
+        }
+    }
+
+    fn config_of(line: &str) -> Result<Config, String> {
+        let words = ["clw-gateway", "--token", "t"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        let args = LowArgs::try_parse_from(words).map_err(|e| e.to_string())?;
+        config(&args)
+    }
+
+    #[test]
+    fn keepalive_is_on_for_clw_and_off_for_the_others_unless_said() {
+        let idle = |line: &str| config_of(line).unwrap().tcp_keepalive;
+        assert_eq!(idle("--dialect clw"), Some(Duration::from_secs(10)));
+        assert_eq!(idle(""), None);
+        assert_eq!(idle("--dialect clw --tcp-keepalive off"), None);
+        assert_eq!(idle("--tcp-keepalive 7s"), Some(Duration::from_secs(7)));
+        assert!(
+            config_of("--tcp-keepalive 1ms")
+                .unwrap_err()
+                .contains("1s to 32767s")
+        );
+    }
+
+    #[test]
+    fn datagrams_are_clws_and_each_worker_has_a_port() {
+        let port = |line: &str| config_of(line).unwrap().clw.udp_port;
+        assert_eq!(port("--dialect clw"), None);
+        assert_eq!(port("--dialect clw --udp-heartbeat"), Some(0));
+        assert_eq!(port("--dialect clw --udp-heartbeat 5000 --workers 4"), Some(5000));
+        for (line, part) in [
+            ("--udp-heartbeat", "it is CLW's"),
+            (
+                "--dialect clw --udp-heartbeat 65534 --workers 3",
+                "the last is 65535",
+            ),
+            ("--dialect clw --fault udp-pong-loss", "need --udp-heartbeat"),
+        ] {
+            let message = config_of(line).unwrap_err();
+            assert!(message.contains(part), "{line}: {message}");
         }
     }
 }

@@ -5,7 +5,10 @@
 
 use crate::config::Config;
 use crate::error::StartError;
+use crate::fault::{Action, FaultSpec, Kind};
+use clw_core::Dialect;
 use clw_core::clw::{Backend, DATAGRAM_BYTES};
+use socket2::SockRef;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -16,6 +19,8 @@ use std::time::Duration;
 const MAX_ADDRESSES: usize = 64;
 /// Longer than a heartbeat, so that what is cut is not taken for one.
 const READ_BYTES: usize = DATAGRAM_BYTES + 40;
+/// What the kernel keeps while the thread is busy: a thousand heartbeats take a megabyte.
+const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 /// A pause after an error of the socket, which must not keep the thread busy.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -85,9 +90,42 @@ impl Datagrams {
     }
 }
 
+/// What does not fit together of what was typed: heartbeats as datagrams are CLW's, each worker has a port of its own, and
+/// their faults need them.
+pub(crate) fn check(
+    port: Option<u16>,
+    workers: u32,
+    dialect: Dialect,
+    faults: &[FaultSpec],
+) -> Result<(), String> {
+    let Some(port) = port else {
+        let loses =
+            |fault: &FaultSpec| matches!(fault.kind, Kind::At(Action::UdpPingLoss | Action::UdpPongLoss));
+        return if faults.iter().any(loses) {
+            Err("--fault udp-ping-loss and udp-pong-loss need --udp-heartbeat".to_owned())
+        } else {
+            Ok(())
+        };
+    };
+    if dialect != Dialect::Clw {
+        return Err(format!(
+            "--udp-heartbeat means nothing to --dialect {dialect}: it is CLW's"
+        ));
+    }
+    let last = u32::from(port) + workers.saturating_sub(1);
+    if port > 0 && last > u32::from(u16::MAX) {
+        return Err(format!(
+            "--udp-heartbeat {port}: each of {workers} workers needs a port from there on, and the last is 65535"
+        ));
+    }
+    Ok(())
+}
+
 fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
+    // As far as the kernel allows.
+    let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BYTES);
     Ok(socket)
 }
 

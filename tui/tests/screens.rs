@@ -67,6 +67,31 @@ fn the_network_that_is_followed_at_three_sizes() {
 }
 
 #[test]
+fn heartbeats_over_udp_and_their_one_way_losses_are_shown_where_there_are_any() {
+    let mut app = app_at(20);
+    app.page = Page::Heartbeats;
+    assert!(!screen(&app, (80, 24)).contains("over UDP"));
+    for mut snapshot in common::run().into_iter().skip(20).take(10) {
+        let udp = &mut snapshot.counters.heartbeat.udp;
+        (udp.sent, udp.answered, udp.lost, udp.one_way) = (1200, 1100, 90, 3);
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.settle();
+    let panel = screen(&app, (80, 24));
+    assert!(panel.contains("1 200 sent, 1 100 answered, 90 lost"), "{panel}");
+    assert!(
+        panel
+            .lines()
+            .any(|line| line.contains("one-way losses") && line.contains('3')),
+        "{panel}"
+    );
+    app.page = Page::Events;
+    let events = screen(&app, (120, 40));
+    assert!(events.contains("first one-way heartbeat loss"), "{events}");
+}
+
+#[test]
 fn calm_and_after_the_outage() {
     insta::assert_snapshot!("calm_80x24", screen(&app_at(30), (80, 24)));
     insta::assert_snapshot!("after_80x24", screen(&app_at(89), (80, 24)));

@@ -202,7 +202,8 @@ pub struct NetworkArgs {
     /// With a loopback target and more than 8000 sessions, addresses of 127.0.0.0/8 are used by themselves.
     #[arg(long, value_name = "A[-B]", value_delimiter = ',')]
     pub bind: Vec<BindRange>,
-    /// Use the IPv4 addresses of a name that has both; IPv6 is preferred by default, and IPv4 used if IPv6 is refused.
+    /// Use the IPv4 addresses of a name that has both, as IPv4 addresses in --bind do; without it IPv6 is preferred, and IPv4
+    /// used if IPv6 is refused.
     #[arg(long)]
     pub prefer_ipv4: bool,
     /// Probe connections that were idle for T, every T, and give them up after three probes without an answer, or off

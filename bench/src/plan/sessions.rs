@@ -139,7 +139,14 @@ fn one(
             .map(|typed| typed.0)
             .or(table.tcp_keepalive.map(|HeartbeatValue(written)| written))
             .unwrap_or((dialect == Dialect::Clw).then_some(CLW_KEEPALIVE)),
-        prefer_ipv4: args.network.prefer_ipv4 || table.prefer_ipv4.unwrap_or(false),
+        // Source addresses are of one family too.
+        prefer_ipv4: args.network.prefer_ipv4
+            || table.prefer_ipv4.unwrap_or(false)
+            || args
+                .network
+                .bind
+                .first()
+                .is_some_and(|range| range.nth(0).is_ipv4()),
         token_command: token_command(args, table),
         refresh: !args.session.no_refresh && table.refresh.unwrap_or(true),
         user_agent: or_default(

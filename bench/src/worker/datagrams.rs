@@ -18,6 +18,8 @@ use tokio::net::UdpSocket;
 const MAX_WAITING: usize = 16;
 /// Longer than a heartbeat, so that what is cut is not taken for one.
 const READ_BYTES: usize = DATAGRAM_BYTES + 40;
+/// What the kernel keeps for a worker that does not come to its turn: a thousand answers take a megabyte.
+const RECEIVE_BYTES: usize = 4 * 1024 * 1024;
 /// A pause after an error of the socket, which must not keep the thread busy.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -84,6 +86,8 @@ impl Datagrams {
         }
         let socket = std::net::UdpSocket::bind(local)?;
         socket.set_nonblocking(true)?;
+        // As far as the kernel allows.
+        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BYTES);
         let port = Rc::new(Port {
             socket: UdpSocket::from_std(socket)?,
             inboxes: RefCell::default(),

@@ -219,6 +219,7 @@ proptest! {
             for event in out.events.drain(..) {
                 udp.tell(&event)?;
             }
+            udp.is_over |= out.closed.is_some();
             for message in messages(&mut out.bytes, Peer::Client) {
                 let frame = Frame::read(&message).unwrap();
                 prop_assert_ne!(frame.seq, REFUSED_REFRESH_SEQ);

@@ -44,13 +44,13 @@ pub(super) struct Due {
 }
 
 impl UdpBeats {
-    /// The first ping is due a period from now.
-    pub(super) fn new(session: SessionKey, period: Duration, timeout: Duration, now: Instant) -> Self {
+    /// The first ping is due at `first`.
+    pub(super) fn new(session: SessionKey, period: Duration, timeout: Duration, first: Instant) -> Self {
         Self {
             session,
             period,
             timeout,
-            next: now + period,
+            next: first,
             seq: 0,
             waiting: VecDeque::new(),
             seen: DatagramBeats::default(),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn beats() -> UdpBeats {
-        UdpBeats::new(SessionId(1).key(), PERIOD, TIMEOUT, at(0))
+        UdpBeats::new(SessionId(1).key(), PERIOD, TIMEOUT, at(0) + PERIOD)
     }
 
     fn pong(seq: u32) -> [u8; DATAGRAM_BYTES] {
@@ -210,7 +210,7 @@ mod tests {
             steps in prop::collection::vec((0u64..20_000, 0u32..8, any::<bool>()), 1..200),
         ) {
             let (period, timeout) = (Duration::from_millis(period), Duration::from_millis(timeout));
-            let mut beats = UdpBeats::new(SessionId(1).key(), period, timeout, at(0));
+            let mut beats = UdpBeats::new(SessionId(1).key(), period, timeout, at(0) + period);
             let (mut now, mut lost, mut answered) = (at(0), 0, 0);
             for (millis, back, heard) in steps {
                 now += Duration::from_millis(millis);

@@ -167,6 +167,7 @@ fn a_resumed_session_takes_datagrams_again_and_the_old_connection_does_not_close
     let session = SessionId(1).key();
     let port = UDP_PORT;
     assert_eq!(second.events(&ClientEvent::DatagramsOffered { port, session }), 1);
-    assert_eq!(second.observations()[0].datagrams.unwrap().pongs, 10);
+    let seen = second.observations()[0].datagrams.unwrap();
+    assert!(seen.pongs >= 10 && seen.pings == seen.pongs, "{seen:?}");
     assert_eq!(backend.datagrams().sessions(), 1);
 }
