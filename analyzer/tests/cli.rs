@@ -46,7 +46,7 @@ fn the_report_tells_the_incident_the_endings_and_what_to_do_next() {
         "6 openclaw",
         "What happened",
         "ended clw-server-restart within",
-        "the gateway was stopped or restarted in order",
+        "the gateway was restarted in order",
         "close codes: 1012 × 6",
         "--conn 1",
         "clw-bench explain clw-server-restart",

@@ -6,13 +6,13 @@ mod words;
 
 use crate::engine::Live;
 use crate::record::{Http, Identity, Opcodes, Record, Sides, Tls, ms};
-use crate::stream::beats::{Kind, Signs};
+use crate::stream::beats::{Gap, Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
-use clw_core::verdict::{EndingKind, Verdict, classify};
+use clw_core::verdict::{EndingKind, Side, Verdict, classify, counts_as_error};
 use clw_core::{Dialect, Stage};
 use fields::{both, ending, heartbeats, round_trips, stages};
-use observe::observe;
+use observe::{View, observe};
 use std::time::Duration;
 use words::words;
 
@@ -32,6 +32,12 @@ pub struct Judged {
     pub verdict: Option<Verdict>,
     /// When it ended, nanoseconds since the Unix epoch.
     pub ended_ns: u64,
+    /// It counts into the error rate.
+    pub is_error: bool,
+    /// A shutdown of the server was announced: whether a restart follows.
+    pub shutdown_announced: Option<bool>,
+    /// Its heartbeat gaps.
+    pub gaps: Vec<Gap>,
     /// What was said and sent, if a timeline was asked for.
     pub notes: Option<Vec<crate::stream::session::Note>>,
 }
@@ -42,10 +48,12 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         id,
         connection,
         session,
+        is_server_unheard,
+        server_speaks,
         ..
     } = live;
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
-    let dialect = session.dialect(connection.server.port());
+    let dialect = session.dialect(connection.server.port(), server_speaks);
     let is_lost = session.is_lost();
     let opcodes = session.opcodes().unwrap_or_default();
     let tls = session.tls_info().map(|info| Tls {
@@ -58,21 +66,41 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     });
     let facts = &mut session.facts;
     let end = end_of(&connection, facts);
-    if dialect == Dialect::Websocket && (facts.upgraded_ns.is_some() || facts.began_in_the_middle) {
+    if end.kind != EndingKind::Open && end.by == Side::Client {
+        facts.forget_after(end.at_ns);
+    }
+    let missing = connection.half(Way::Up).missing_bytes + connection.half(Way::Down).missing_bytes;
+    let is_foreign = facts.is_foreign || (missing == 0 && !is_lost && !facts.has_holes);
+    if dialect == Dialect::Websocket
+        && is_foreign
+        && (facts.upgraded_ns.is_some() || facts.began_in_the_middle)
+    {
         // Nothing to log in to: a WebSocket is ready when it is one.
         facts.ready(facts.upgraded_ns.unwrap_or(connection.first_ns));
+    }
+    if facts.began_in_the_middle && facts.beats.count(Kind::Ping) > 0 && facts.refusal.is_none() {
+        // Nobody pings before the login.
+        facts.ready(connection.first_ns);
     }
     let ended_ns = facts
         .close
         .as_ref()
         .map_or(end.at_ns, |close| close.at_ns.min(end.at_ns));
-    let watched_ns = if end.kind == EndingKind::Open && facts.close.is_none() {
+    let is_without_end = matches!(end.kind, EndingKind::Open | EndingKind::Silent);
+    let watched_ns = if is_without_end && facts.close.is_none() {
         now_ns.max(ended_ns)
     } else {
         ended_ns
     };
     finish_beats(&connection, facts, watched_ns);
-    let seen = observe(&connection, facts, dialect, is_lost, &end, ended_ns, watched_ns);
+    let view = View {
+        dialect,
+        is_lost,
+        is_server_unheard,
+        ended_ns,
+        watched_ns,
+    };
+    let seen = observe(&connection, facts, &end, view);
     let judgement = classify(&seen);
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
@@ -116,6 +144,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
             protocol: facts.identity.protocol.take(),
             auth: std::mem::take(&mut facts.identity.auth),
         },
+        helper: facts.helper,
         stages_ms: stages(&connection, facts),
         frames: Sides {
             client: opcodes[0].iter().map(|n| u64::from(*n)).sum(),
@@ -134,6 +163,9 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         record,
         verdict: is_session.then_some(judgement.verdict),
         ended_ns,
+        is_error: is_session && counts_as_error(&seen, &judgement),
+        shutdown_announced: facts.shutdown_announced,
+        gaps: facts.beats.gaps().to_vec(),
         notes: session.notes.take(),
     }
 }
@@ -150,6 +182,7 @@ fn end_of(connection: &Connection, facts: &mut Facts) -> End {
             at_ns,
             frame: Some(frame),
             reset: None,
+            idle_ns: None,
         };
     }
     let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn;
@@ -164,6 +197,9 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
     let signs = [Way::Up, Way::Down].map(|way| Signs {
         last_packet_ns: connection.half(way).last_ns.min(end_ns),
         unanswered: connection.half(way.back()).unanswered,
+        unacknowledged: connection.half(way.back()).unacknowledged,
+        missing_bytes: connection.half(way).missing_bytes,
+        stuck_ns: connection.half(way).stuck_ns(end_ns),
     });
     facts.beats.finish(end_ns, signs);
     for (way, kind) in [
