@@ -113,7 +113,7 @@ pub struct Engine {
     arrivals: VecDeque<(Key, u64)>,
     shared: Shared,
     /// Servers of which no packet was captured, although their clients talked with them; the first few.
-    unheard: HashSet<SocketAddr>,
+    unheard: HashSet<IpAddr>,
     /// What servers speak, as other connections told; the first few.
     spoken: HashMap<SocketAddr, Dialect>,
     next_id: u64,
@@ -285,7 +285,7 @@ impl Engine {
                 session.finish(moment, shared);
             }
             note_unheard(&mut self.unheard, connection);
-            live.is_server_unheard = self.unheard.contains(&live.connection.server);
+            live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());
             note_spoken(&mut self.spoken, &live);
             live.server_speaks = self.spoken.get(&live.connection.server).copied();
             done(judge::judge(*live, self.now_ns));
@@ -294,10 +294,10 @@ impl Engine {
 }
 
 /// A server that is talked with, and never seen to say anything, was not captured.
-fn note_unheard(unheard: &mut HashSet<SocketAddr>, connection: &Connection) {
+fn note_unheard(unheard: &mut HashSet<IpAddr>, connection: &Connection) {
     let is_unheard = connection.is_established && connection.half(Way::Down).packets == 0;
     if is_unheard && unheard.len() < MAX_REMEMBERED {
-        unheard.insert(connection.server);
+        unheard.insert(connection.server.ip());
     }
 }
 
@@ -313,6 +313,18 @@ fn note_spoken(spoken: &mut HashMap<SocketAddr, Dialect>, live: &Live) {
 
 /// Hands a packet to its connection; returns whether that is over now.
 fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
+    let last_ns = live.connection.last_ns;
+    let in_order;
+    let segment = if segment.at_ns < last_ns {
+        // The capturing clock was set back: the order of packets is surer than their times.
+        in_order = Segment {
+            at_ns: last_ns,
+            ..segment.clone()
+        };
+        &in_order
+    } else {
+        segment
+    };
     let Live {
         id,
         connection,

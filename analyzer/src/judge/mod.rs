@@ -54,7 +54,13 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     } = live;
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
     let dialect = session.dialect(connection.server.port(), server_speaks);
-    let is_lost = session.is_lost();
+    // A side without any packet was not captured; its words are as lost as those of a side whose frames were lost. One that sent
+    // nothing but acknowledgements has said nothing.
+    let lost = [Way::Up, Way::Down].map(|way| {
+        let half = connection.half(way);
+        half.packets == 0 || (half.bytes > 0 && session.is_lost_way(way))
+    });
+    let is_lost = connection.is_established && lost.contains(&true);
     let opcodes = session.opcodes().unwrap_or_default();
     let tls = session.tls_info().map(|info| Tls {
         version: info.version.map(|version| version.to_string()),
@@ -65,7 +71,12 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         decrypted: info.is_decrypted(),
     });
     let facts = &mut session.facts;
-    let end = end_of(&connection, facts);
+    let mut end = end_of(&connection, facts);
+    let is_one_sided = connection.halves.iter().any(|half| half.packets == 0);
+    if is_one_sided && end.kind == EndingKind::Fin {
+        // Whose FIN came first cannot be seen from one side.
+        end.by = Side::Unknown;
+    }
     if end.kind != EndingKind::Open && end.by == Side::Client {
         facts.forget_after(end.at_ns);
     }
@@ -92,10 +103,11 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     } else {
         ended_ns
     };
-    finish_beats(&connection, facts, watched_ns);
+    finish_beats(&connection, facts, watched_ns, lost);
     let view = View {
         dialect,
         is_lost,
+        is_client_lost: lost[Way::Up as usize],
         is_server_unheard,
         ended_ns,
         watched_ns,
@@ -185,7 +197,11 @@ fn end_of(connection: &Connection, facts: &mut Facts) -> End {
             idle_ns: None,
         };
     }
-    let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn;
+    let is_all_there = connection
+        .halves
+        .iter()
+        .all(|half| half.packets > 0 && half.missing_bytes == 0);
+    let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn && is_all_there;
     if is_unfinished && end.kind != EndingKind::Open {
         let what = format!("ended by the {} before the TLS handshake was done", end.by.name());
         facts.tls_failure.get_or_insert(what);
@@ -193,7 +209,8 @@ fn end_of(connection: &Connection, facts: &mut Facts) -> End {
     end
 }
 
-fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
+/// `lost`: whose frames were not captured, by way; what cannot be seen is not missed.
+fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64, lost: [bool; 2]) {
     let signs = [Way::Up, Way::Down].map(|way| Signs {
         last_packet_ns: connection.half(way).last_ns.min(end_ns),
         unanswered: connection.half(way.back()).unanswered,
@@ -201,7 +218,7 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
         missing_bytes: connection.half(way).missing_bytes,
         stuck_ns: connection.half(way).stuck_ns(end_ns),
     });
-    facts.beats.finish(end_ns, signs);
+    facts.beats.finish(end_ns, signs, lost);
     for (way, kind) in [
         (Way::Up, Kind::Ping),
         (Way::Up, Kind::Tick),
@@ -213,6 +230,7 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
             PONG_TIMEOUT
         };
         if let Some(asked_ns) = facts.beats.waiting_since_ns(way, kind)
+            && !lost[way.back() as usize]
             && nanos(end_ns.saturating_sub(asked_ns)) >= timeout.mul_f64(SLACK)
         {
             facts

@@ -31,6 +31,8 @@ pub(super) struct View {
     pub(super) dialect: Dialect,
     /// Frames were lost for good.
     pub(super) is_lost: bool,
+    /// Frames of the client were.
+    pub(super) is_client_lost: bool,
     /// Packets of its server are missing in other connections too: only one direction was captured.
     pub(super) is_server_unheard: bool,
     /// When it ended.
@@ -97,7 +99,7 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
             .beats
             .waiting_since_ns(Way::Down, Kind::Ping)
             .map(since)
-            .filter(|waited| *waited >= LEAST_WAIT),
+            .filter(|waited| *waited >= LEAST_WAIT && !view.is_client_lost),
         pending_requests: facts.pending_requests(),
         violation: facts.violation.clone(),
         slow_consumer: is_slow_consumer(connection, facts, end, ended_ns),
@@ -111,9 +113,10 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
 }
 
 /// An answer repeats the code: where the other side's frames are missing, who said it first is not known. Only servers say
-/// the other codes than these by themselves.
+/// these by themselves.
 fn may_be_an_echo(close: &Close) -> bool {
-    let is_servers_own = close.by == Side::Server && !matches!(close.code, None | Some(1000 | 1001));
+    let is_servers_own = close.by == Side::Server
+        && matches!(close.code, Some(1002 | 1003 | 1007..=1009 | 1012 | 1013 | 4001));
     close.echo.is_none() && !is_servers_own
 }
 

@@ -153,7 +153,7 @@ fn idle(facts: &Facts, end: &End, seen: &Observation, lines: &[String]) -> Optio
     if seen.stage < Stage::Ready && idle < LEAST_UNREAD {
         return None;
     }
-    let mut line = format!("no data went for {:.1} s before the end", idle.as_secs_f64());
+    let mut line = format!("no data was sent for {:.1} s before the end", idle.as_secs_f64());
     let is_told = lines.iter().any(|line| line.contains("idle timer"));
     if let Some(named) = idle_timer(idle).filter(|_| !is_told) {
         let _ = write!(line, ": that fits the idle timer of {named}");

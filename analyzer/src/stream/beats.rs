@@ -232,9 +232,12 @@ impl Beats {
         announced.or_else(learned).or_else(answered)
     }
 
-    /// The end: what has been silent for too long by then is a gap too. `signs` by way.
-    pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2]) {
-        for way in [Way::Up, Way::Down] {
+    /// The end: what has been silent for too long by then is a gap too. `signs` by way, and whose frames were lost.
+    pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2], lost: [bool; 2]) {
+        for way in [Way::Up, Way::Down]
+            .into_iter()
+            .filter(|way| !lost[*way as usize])
+        {
             for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
                 let period = self.period_of(way, kind);
                 let beat = &self.kinds[way as usize][kind as usize];
@@ -331,7 +334,7 @@ mod tests {
     #[test]
     fn the_period_is_learned_and_a_silence_over_one_and_a_half_is_a_gap() {
         let mut beats = beats_at(&[10, 40, 70, 100, 190, 220]);
-        beats.finish(230 * S, [Signs::default(); 2]);
+        beats.finish(230 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.period_ns(), Some(30 * S));
         let gaps: Vec<_> = beats
             .gaps()
@@ -344,17 +347,17 @@ mod tests {
     #[test]
     fn the_end_can_be_a_gap_too() {
         let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(20 * S, [Signs::default(); 2]);
+        beats.finish(20 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 1);
         let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(18 * S, [Signs::default(); 2]);
+        beats.finish(18 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 0);
     }
 
     #[test]
     fn too_few_beats_have_no_period_unless_it_was_announced() {
         let mut beats = beats_at(&[10, 100]);
-        beats.finish(300 * S, [Signs::default(); 2]);
+        beats.finish(300 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps(), []);
         let mut beats = Beats::new(1.5);
         beats.announce(30_000);
@@ -370,7 +373,7 @@ mod tests {
         for second in [11, 13, 15] {
             beats.beat(Way::Down, Kind::Ping, second * S, Signs::default());
         }
-        beats.finish(30 * S, [Signs::default(); 2]);
+        beats.finish(30 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 1);
         assert_eq!(beats.gaps()[0].from_ns, 14 * S);
     }
@@ -433,7 +436,7 @@ mod tests {
             beats.answered(Way::Up, Kind::Tick);
         };
         [2, 4, 6, 8, 30, 32].into_iter().for_each(&mut exchange);
-        beats.finish(50 * S, [Signs::default(); 2]);
+        beats.finish(50 * S, [Signs::default(); 2], [false; 2]);
         let sides: Vec<_> = beats.gaps().iter().map(|gap| gap.side).collect();
         assert_eq!(sides, [Side::Client, Side::Client]);
     }

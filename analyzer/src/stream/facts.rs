@@ -215,6 +215,11 @@ impl Facts {
         }
     }
 
+    /// Something of the server's could not be read: it may have been the answer to any request so far.
+    pub fn may_be_answered(&mut self) {
+        self.pending.clear();
+    }
+
     /// Requests without an answer.
     pub fn pending_requests(&self) -> u32 {
         u32::try_from(self.pending.len()).unwrap_or(u32::MAX)

@@ -80,6 +80,8 @@ pub struct Frames {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Framed,
+    /// The next bytes begin with a frame, if they look so at all: the head before them was cut.
+    Fresh,
     /// Where the next frame begins is not known.
     Lost,
     /// A close frame or a violation came: nothing after it counts (RFC 6455 section 5.5.1).
@@ -139,6 +141,14 @@ impl Frames {
         }
     }
 
+    /// Framing from the first byte after a head of which the end was cut off.
+    pub fn after_a_cut_head(is_client: bool) -> Self {
+        Self {
+            state: State::Fresh,
+            ..Self::in_the_middle(is_client)
+        }
+    }
+
     /// Messages are compressed (RFC 7692); `keeps_context` from message to message.
     pub fn inflate(&mut self, keeps_context: bool) {
         self.inflate = Some(Box::new(Inflate::new(keeps_context)));
@@ -151,11 +161,16 @@ impl Frames {
 
     /// Reads the next bytes.
     pub fn bytes(&mut self, mut bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
-        if self.state == State::Lost {
-            if !begins_with_frames(bytes, self.is_client) {
+        match self.state {
+            State::Fresh if begins_with_a_header(bytes, self.is_client) => self.state = State::Framed,
+            State::Fresh | State::Lost if begins_with_frames(bytes, self.is_client) => {
+                self.state = State::Framed;
+            }
+            State::Fresh | State::Lost => {
+                self.state = State::Lost;
                 return;
             }
-            self.state = State::Framed;
+            State::Framed | State::Over => {}
         }
         while !bytes.is_empty() && self.state == State::Framed {
             if self.frame.is_none() {
@@ -423,6 +438,18 @@ fn parse(head: &[u8]) -> Option<Header> {
             left,
         },
         bytes,
+    })
+}
+
+/// Whether `bytes` begin with the header of a message that begins, or of a control frame.
+fn begins_with_a_header(bytes: &[u8], is_client: bool) -> bool {
+    parse(bytes).is_some_and(|header| {
+        let open = header.open;
+        bytes[0] & 0x30 == 0
+            && matches!(open.opcode, 1 | 2 | 8..=10)
+            && open.mask.is_some() == is_client
+            && (open.opcode < 8 || (open.is_final && open.left <= 125))
+            && open.left <= MAX_GUESSED_BYTES
     })
 }
 

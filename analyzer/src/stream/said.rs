@@ -136,7 +136,8 @@ fn message(
             None if !is_text && clw::recognises(way, payload) => Dialect::Clw,
             None => Dialect::Unknown,
         };
-        facts.is_foreign |= facts.dialect == Dialect::Unknown;
+        // Servers of the dialects say nothing else than their dialect.
+        facts.is_foreign |= facts.dialect == Dialect::Unknown && way == Way::Down;
     }
     match facts.dialect {
         Dialect::Openclaw if is_text => openclaw::read(facts, way, at_ns, signs, text, words),
@@ -153,11 +154,14 @@ fn cut(facts: &mut Facts, way: Way, at_ns: u64, payload: &[u8], words: &mut Word
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&payload[..error.valid_up_to()]).unwrap_or_default(),
     };
-    match facts.dialect {
+    let read = match facts.dialect {
         Dialect::Openclaw => openclaw::read_cut(facts, way, at_ns, text, words),
         Dialect::Clawchat => clawchat::read_cut(facts, way, at_ns, text, words),
         Dialect::Unknown => openclaw::read_cut(facts, way, at_ns, text, words)
             .or_else(|| clawchat::read_cut(facts, way, at_ns, text, words)),
         _ => None,
     };
+    if read.is_none() && way == Way::Down {
+        facts.may_be_answered();
+    }
 }

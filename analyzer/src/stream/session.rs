@@ -60,6 +60,8 @@ pub struct Session {
     has_syn: bool,
     /// TLS around everything else.
     tls: Option<Box<TlsSession>>,
+    /// Some of its bytes were not captured.
+    tls_has_holes: bool,
     mode: Mode,
     /// Which sides speak is the other way round than thought.
     pub is_reversed: bool,
@@ -115,6 +117,7 @@ impl Session {
             forced,
             has_syn,
             tls: None,
+            tls_has_holes: false,
             mode: Mode::Sniff(Default::default()),
             is_reversed: false,
             notes: with_notes.then(Vec::new),
@@ -151,6 +154,7 @@ impl Session {
     /// So many bytes of `way` were not captured.
     pub fn missing(&mut self, way: Way, moment: Moment, bytes: u32, shared: &mut Shared) {
         if self.tls.is_some() {
+            self.tls_has_holes = true;
             self.encrypted(moment, shared, |tls, keys, events| {
                 tls.gap(way.sender(), Some(u64::from(bytes)), keys, events);
             });
@@ -206,7 +210,8 @@ impl Session {
             TlsEvent::Alert { side, alert } => {
                 let what = format!("alert {alert} of the {}", side.name());
                 self.note(way_of(*side), moment, || format!("TLS {what}"));
-                if !self.facts.tls_done {
+                // After a hole, an encrypted record may be taken for an alert.
+                if !self.facts.tls_done && !self.tls_has_holes {
                     self.facts.tls_failure.get_or_insert(what);
                 }
             }
@@ -218,7 +223,9 @@ impl Session {
             }
             TlsEvent::NotTls { side } => {
                 let what = format!("the {}'s first bytes are no TLS", side.name());
-                facts.tls_failure.get_or_insert(what);
+                if !self.tls_has_holes {
+                    facts.tls_failure.get_or_insert(what);
+                }
             }
             TlsEvent::NoKeys(why) => facts.no_keys = Some(why.to_string()),
             TlsEvent::ClientHello => self.note(Way::Up, moment, || "TLS ClientHello".to_owned()),
@@ -273,7 +280,11 @@ impl Session {
                 } else {
                     Frames::in_the_middle(true)
                 },
-                Frames::in_the_middle(false),
+                if status.is_some() {
+                    Frames::after_a_cut_head(false)
+                } else {
+                    Frames::in_the_middle(false)
+                },
             ]));
             if has_request && !up.is_empty() {
                 self.frames(Way::Up, then, Ok(&up), scratch);
@@ -293,6 +304,12 @@ impl Session {
     pub fn is_lost(&self) -> bool {
         self.facts.lost_framing
             || matches!(&self.mode, Mode::WebSocket(frames) if frames.iter().any(Frames::is_lost))
+    }
+
+    /// Whether the frames of `way` were lost for good.
+    pub fn is_lost_way(&self, way: Way) -> bool {
+        self.facts.lost_framing
+            || matches!(&self.mode, Mode::WebSocket(frames) if frames[way as usize].is_lost())
     }
 
     /// Frames by opcode and way.
@@ -502,6 +519,9 @@ impl Session {
                 frames.missing(missing, scratch, &mut on);
                 let is_lost = frames.is_lost();
                 facts.has_holes |= is_lost;
+                if way == Way::Down {
+                    facts.may_be_answered();
+                }
             }
         }
     }

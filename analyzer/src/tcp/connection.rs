@@ -300,6 +300,10 @@ impl Connection {
         }
         let ack = Seq(segment.ack);
         let other = &mut self.halves[way.back() as usize];
+        if way == Way::Up && self.has_syn && other.packets == 0 {
+            // The SYN-ACK was not captured, and where the server's bytes begin is known all the same.
+            other.stream.start(ack);
+        }
         other.answered(segment.at_ns);
         other.acknowledge(ack);
         other.rtt.acknowledged(ack, segment.at_ns);
@@ -379,13 +383,15 @@ impl Connection {
         for reset in &mut self.resets {
             if reset.by == way.back() as usize {
                 reset.lived_through(at_ns, ack, speaks);
+            } else if ack.is_some() {
+                reset.heard_again(at_ns, ack);
             }
         }
     }
 
     /// How long neither side has sent data.
     fn idle_ns(&self, at_ns: u64) -> Option<u64> {
-        let last_ns = self.halves.iter().map(|half| half.last_data_ns).max()?;
+        let last_ns = self.halves.iter().map(|half| half.last_wanting_ns).max()?;
         (last_ns > 0).then(|| at_ns.saturating_sub(last_ns))
     }
 

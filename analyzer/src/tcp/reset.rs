@@ -36,6 +36,8 @@ pub struct Reset {
     pub idle_ns: Option<u64>,
     /// What its sender had sent until then.
     sent: Option<Seq>,
+    /// What its sender had acknowledged until then.
+    received: Option<Seq>,
     seq: Seq,
     /// It answers a segment of the other side, as a kernel without the connection does.
     answers: bool,
@@ -71,6 +73,7 @@ impl Reset {
             reason: reason(segment.payload),
             idle_ns: None,
             sent: scene.own.sent,
+            received: scene.other.acknowledged,
             seq,
             answers,
         }
@@ -92,6 +95,13 @@ impl Reset {
         let acknowledges_later = matches!((self.sent, ack), (Some(sent), Some(ack)) if sent.is_before(ack));
         let speaks = is_new_data && at_ns.saturating_sub(self.at_ns) > IN_FLIGHT_NS;
         self.survived |= acknowledges_later || speaks;
+    }
+
+    /// The side in whose name it came acknowledged up to `ack`: the other one had sent it something new long after the RST.
+    pub fn heard_again(&mut self, at_ns: u64, ack: Option<Seq>) {
+        let is_late = at_ns.saturating_sub(self.at_ns) > IN_FLIGHT_NS;
+        self.survived |=
+            is_late && matches!((self.received, ack), (Some(before), Some(ack)) if before.is_before(ack));
     }
 
     /// Whether this RST and `other`, of one side, are a forger's volley: their sequence numbers step, and neither answers

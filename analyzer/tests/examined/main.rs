@@ -388,7 +388,7 @@ fn a_known_idle_timer_is_named_at_a_bare_end() {
     wire.fin(Server);
     let judged = wire.only();
     let named =
-        "no data went for 350.0 s before the end: that fits the idle timer of AWS NLB and NAT gateway";
+        "no data was sent for 350.0 s before the end: that fits the idle timer of AWS NLB and NAT gateway";
     assert!(
         judged.record.evidence.iter().any(|line| line == named),
         "{:#?}",
@@ -428,4 +428,104 @@ fn a_session_too_short_to_tell_speaks_what_its_server_speaks() {
         .expect("it");
     assert_eq!(short.record.dialect.name(), "openclaw");
     assert_eq!(short.record.verdict, Some("clw-closed-before-connect"));
+}
+
+#[test]
+fn a_servers_close_frame_alone_may_be_an_answer_where_only_its_side_was_captured() {
+    for (code, verdict) in [
+        (1000_u16, "incomplete"),
+        (1001, "incomplete"),
+        (4000, "incomplete"),
+        (1012, "clw-server-restart"),
+    ] {
+        let mut wire = Wire::new(PORT);
+        wire.unheard = Some(Client);
+        wire.ready();
+        wire.now = 60 * S;
+        wire.frame(Server, 0x89, b"");
+        wire.now = 90 * S;
+        wire.frame(Server, 0x88, &code.to_be_bytes());
+        wire.fin(Server);
+        assert_eq!(wire.only().record.verdict, Some(verdict), "{code}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_changes_no_ending() {
+    let mut wire = Wire::new(PORT);
+    wire.now = 10 * S;
+    wire.upgrade();
+    wire.text(
+        Server,
+        r#"{"type":"event","event":"connect.challenge","payload":{"nonce":"n","ts":1}}"#,
+    );
+    wire.text(
+        Client,
+        r#"{"type":"req","id":"c1","method":"connect","params":{}}"#,
+    );
+    wire.text(
+        Server,
+        r#"{"type":"res","id":"c1","ok":false,"error":{"code":"INVALID_REQUEST","message":"unauthorized","details":{"code":"AUTH_TOKEN_MISMATCH"}}}"#,
+    );
+    wire.frame(Server, 0x88, b"\x03\xF0unauthorized");
+    wire.now = 7 * S;
+    wire.fin(Client);
+    let judged = wire.only();
+    assert_eq!(judged.record.verdict, Some("clw-auth-failed"));
+    assert_eq!(
+        (judged.record.stage, judged.record.ending.by),
+        (Stage::Auth, Side::Server)
+    );
+}
+
+#[test]
+fn tls_of_which_one_side_was_captured_has_not_failed() {
+    let mut wire = Wire::new(443);
+    wire.unheard = Some(Server);
+    wire.open();
+    wire.send(Client, &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]);
+    wire.send(Server, &[0x16, 3, 3, 0, 4, 2, 0, 0, 0]);
+    wire.now = 5 * S;
+    wire.send(Client, &[0x17, 3, 3, 0, 2, 9, 9]);
+    wire.fin(Client);
+    let judged = wire.only();
+    assert_eq!(
+        judged.record.verdict,
+        Some("incomplete"),
+        "{:#?}",
+        judged.record.evidence
+    );
+}
+
+#[test]
+fn an_answer_that_could_not_be_read_leaves_no_request_open() {
+    let mut wire = Wire::new(PORT);
+    wire.ready();
+    wire.text(
+        Client,
+        r#"{"type":"req","id":"r1","method":"health","params":{}}"#,
+    );
+    wire.snap = 20;
+    wire.text(Server, r#"{"payload":{},"type":"res","id":"r1","ok":true}"#);
+    wire.ack(Client);
+    wire.snap = usize::MAX;
+    wire.fin(Server);
+    let judged = wire.only();
+    assert_eq!(judged.record.verdict, Some("clw-auth-disconnected"));
+    assert_eq!(judged.record.pending_requests, 0);
+}
+
+#[test]
+fn a_refusal_whose_syn_ack_was_lost_too_is_not_taken_for_silence() {
+    let mut wire = Wire::new(PORT);
+    wire.unheard = Some(Server);
+    wire.open();
+    wire.send(
+        Client,
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    );
+    wire.send(Server, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    wire.unheard = None;
+    wire.fin(Server);
+    assert_eq!(wire.only().record.verdict, Some("incomplete"));
 }

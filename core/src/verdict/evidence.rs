@@ -210,7 +210,9 @@ fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
         ));
     }
     // Right after a whole-second idle time a middlebox's timer is likelier than chance.
-    if matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
+    let was_cut = matches!(seen.ending, EndingKind::Fin | EndingKind::Rst);
+    if was_cut
+        && matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
         && let Some(idle) = seen.heartbeat_loss.map(|loss| loss.silence)
         && let Some(named) = idle_timer(idle)
     {
