@@ -104,6 +104,9 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         ended_ns
     };
     finish_beats(&connection, facts, watched_ns, lost);
+    if end.kind == EndingKind::Silent && facts.ready_ns.is_some() {
+        fall_silent(&connection, facts, &end, watched_ns);
+    }
     let view = View {
         dialect,
         is_lost,
@@ -237,6 +240,28 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64, lost: [
                 .beats
                 .given_up(way, asked_ns, end_ns, signs[way.back() as usize]);
         }
+    }
+}
+
+/// A side that acknowledges nothing owes its beats too, whether any had come before or not.
+fn fall_silent(connection: &Connection, facts: &mut Facts, end: &End, watched_ns: u64) {
+    let speaker = if end.by == Side::Server {
+        Way::Up
+    } else {
+        Way::Down
+    };
+    let (half, mute) = (connection.half(speaker), connection.half(speaker.back()));
+    let silence_ns = watched_ns.saturating_sub(half.last_data_ns);
+    if facts.beats.period_ns().is_some_and(|period| silence_ns > period) {
+        let signs = Signs {
+            last_packet_ns: mute.last_ns,
+            unanswered: half.unanswered,
+            unacknowledged: half.unacknowledged,
+            ..Signs::default()
+        };
+        facts
+            .beats
+            .given_up(speaker, half.last_data_ns, watched_ns, signs);
     }
 }
 

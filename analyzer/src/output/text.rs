@@ -278,7 +278,7 @@ fn joined(out: &mut String, joins: &Joins, paint: Paint) -> Written {
         };
         writeln!(
             out,
-            "  {sign} {} of {} sessions agree, {} disagree, of {} the capture shows too little",
+            "  {sign} {} of {} sessions agree, {} disagree, of {} the capture or the {name} says too little",
             show_count(a.agree),
             show_count(a.joined),
             show_count(a.disagree),

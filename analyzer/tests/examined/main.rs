@@ -117,6 +117,30 @@ fn packets_that_acknowledge_nothing_new_make_a_silent_end_one_way() {
 }
 
 #[test]
+fn a_side_that_acknowledged_nothing_until_the_captures_end_missed_its_heartbeats() {
+    let mut wire = Wire::new(PORT);
+    wire.ready();
+    wire.now = 2 * S;
+    wire.text(Server, TICK);
+    let sent = frame(Server, 0x81, TICK.as_bytes());
+    for second in [3, 5, 9, 17, 33] {
+        wire.now = second * S;
+        wire.again(Server, &sent);
+    }
+    // Another session shows that the capture went on.
+    wire.of_client(7);
+    wire.now = 110 * S;
+    wire.ready();
+    let all = wire.end();
+    let silent = all
+        .iter()
+        .find(|judged| judged.record.ending.kind == EndingKind::Silent)
+        .expect("it");
+    assert_eq!(silent.record.verdict, Some("clw-heartbeat-miss"));
+    assert!(silent.record.heartbeats.gaps[0].cause.starts_with("path cut"));
+}
+
+#[test]
 fn what_the_server_said_after_the_client_had_left_made_nobody_ready() {
     let mut wire = Wire::new(PORT);
     wire.open();
