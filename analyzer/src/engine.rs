@@ -11,13 +11,16 @@ use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
 use clw_core::clw::{self, Opcode, SessionKey};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// After its end a connection is kept for so long, if nobody waits: stragglers and their RSTs belong to it.
 const LINGER_NS: u64 = 30_000_000_000;
 /// Ended connections kept at most.
 const MAX_LINGERING: usize = 4096;
+
+/// Servers remembered of which nothing was captured, or whose dialect is known.
+const MAX_REMEMBERED: usize = 1024;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -89,6 +92,10 @@ pub struct Live {
     lingers: bool,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
+    /// Its server's packets are not captured, as other connections show.
+    pub is_server_unheard: bool,
+    /// What its server speaks on other connections.
+    pub server_speaks: Option<Dialect>,
 }
 
 impl Live {
@@ -126,6 +133,10 @@ pub struct Engine {
     shared: Shared,
     /// Whose datagrams come from, or go to, which address for which session.
     beside: HashMap<(SocketAddr, SessionKey), (Key, u64)>,
+    /// Servers of which no packet was captured, although their clients talked with them; the first few.
+    unheard: HashSet<IpAddr>,
+    /// What servers speak, as other connections told; the first few.
+    spoken: HashMap<SocketAddr, Dialect>,
     next_id: u64,
     now_ns: u64,
     evicted: u64,
@@ -141,6 +152,8 @@ impl Engine {
             arrivals: VecDeque::new(),
             shared: Shared::default(),
             beside: HashMap::new(),
+            unheard: HashSet::new(),
+            spoken: HashMap::new(),
             next_id: 1,
             now_ns: 0,
             evicted: 0,
@@ -241,6 +254,10 @@ impl Engine {
     pub fn end(&mut self, done: &mut impl FnMut(Judged)) {
         let mut keys: Vec<_> = self.open.iter().map(|(key, live)| (live.id, *key)).collect();
         keys.sort_unstable_by_key(|(id, _)| *id);
+        for live in self.open.values() {
+            note_unheard(&mut self.unheard, &live.connection);
+            note_spoken(&mut self.spoken, live);
+        }
         for (_, key) in keys {
             self.finish(key, done);
         }
@@ -259,6 +276,8 @@ impl Engine {
             session: None,
             lingers: false,
             is_active: false,
+            is_server_unheard: false,
+            server_speaks: None,
         });
         if follow(&mut live, segment, &self.options, &mut self.shared) {
             self.lingering
@@ -292,8 +311,12 @@ impl Engine {
                 return;
             }
             self.lingering.pop_front();
-            if self.open.get(&key).is_some_and(|live| live.id == id) {
-                self.finish(key, done);
+            match self.open.get_mut(&key) {
+                Some(live) if live.id != id => {}
+                // It lived through the RST that seemed to end it.
+                Some(live) if !live.connection.is_over() => live.lingers = false,
+                Some(_) => self.finish(key, done),
+                None => {}
             }
         }
         // Most connections that came are gone again: their places in the queue go too.
@@ -323,13 +346,47 @@ impl Engine {
             if let Some(session) = session {
                 session.finish(moment, shared);
             }
+            note_unheard(&mut self.unheard, connection);
+            live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());
+            note_spoken(&mut self.spoken, &live);
+            live.server_speaks = self.spoken.get(&live.connection.server).copied();
             done(judge::judge(*live, self.now_ns));
         }
     }
 }
 
+/// A server that is talked with, and never seen to say anything, was not captured.
+fn note_unheard(unheard: &mut HashSet<IpAddr>, connection: &Connection) {
+    let is_unheard = connection.is_established && connection.half(Way::Down).packets == 0;
+    if is_unheard && unheard.len() < MAX_REMEMBERED {
+        unheard.insert(connection.server.ip());
+    }
+}
+
+/// A server speaks one dialect: where a connection is too short to tell, others do.
+fn note_spoken(spoken: &mut HashMap<SocketAddr, Dialect>, live: &Live) {
+    let dialect = live.session.as_ref().map(|session| session.facts.dialect);
+    if let Some(dialect @ (Dialect::Openclaw | Dialect::Clw | Dialect::Clawchat)) = dialect
+        && spoken.len() < MAX_REMEMBERED
+    {
+        spoken.entry(live.connection.server).or_insert(dialect);
+    }
+}
+
 /// Hands a packet to its connection; returns whether that is over now.
 fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
+    let last_ns = live.connection.last_ns;
+    let in_order;
+    let segment = if segment.at_ns < last_ns {
+        // The capturing clock was set back: the order of packets is surer than their times.
+        in_order = Segment {
+            at_ns: last_ns,
+            ..segment.clone()
+        };
+        &in_order
+    } else {
+        segment
+    };
     let Live {
         id,
         connection,
@@ -348,6 +405,9 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mu
         signs: Signs {
             last_packet_ns: connection.half(way).last_ns,
             unanswered: connection.half(way.back()).unanswered,
+            unacknowledged: connection.half(way.back()).unacknowledged,
+            missing_bytes: connection.half(way).missing_bytes,
+            stuck_ns: connection.half(way).stuck_ns(segment.at_ns),
         },
     };
     let has_syn = connection.has_syn || segment.flags.syn();

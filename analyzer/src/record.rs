@@ -62,6 +62,8 @@ pub struct Record {
     pub http: Option<Http>,
     /// Who the session is, without its secrets.
     pub identity: Identity,
+    /// The client calls itself a helper: leaving before connect is its habit, and no error.
+    pub helper: bool,
     /// From one stage to the next, milliseconds.
     pub stages_ms: StagesMs,
     /// WebSocket frames.
@@ -142,6 +144,8 @@ pub struct WsClose {
     pub frame: u64,
     /// The other side's code, if it answered.
     pub echo: Option<u16>,
+    /// It was said into a connection that had ended: it ended nothing.
+    pub after_end: bool,
 }
 
 /// A RST.

@@ -40,6 +40,7 @@ pub(super) fn ending(connection: &Connection, facts: &Facts, end: &End) -> Endin
             by: close.by,
             frame: close.frame,
             echo: close.echo.map(|code| code.unwrap_or(1005)),
+            after_end: close.at_ns > end.at_ns,
         }),
         rst: connection
             .resets

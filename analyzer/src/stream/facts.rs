@@ -118,6 +118,10 @@ pub struct Facts {
     pub lost_framing: bool,
     /// Frames were lost at some time, and perhaps found again.
     pub has_holes: bool,
+    /// A whole message was of no dialect that is known.
+    pub is_foreign: bool,
+    /// What a server that refused the upgrade said.
+    pub http_says: Option<Box<str>>,
     pending: Vec<u64>,
     /// Answers whose requests were not read yet: a packet before those was lost.
     early: Vec<u64>,
@@ -154,6 +158,8 @@ impl Facts {
             began_in_the_middle: false,
             lost_framing: false,
             has_holes: false,
+            is_foreign: false,
+            http_says: None,
             pending: Vec::new(),
             early: Vec::new(),
         }
@@ -173,6 +179,21 @@ impl Facts {
     pub fn ready(&mut self, at_ns: u64) {
         self.reach(Stage::Ready);
         self.ready_ns.get_or_insert(at_ns);
+    }
+
+    /// The client had left at `end_ns`: what the server said later changed nothing.
+    pub fn forget_after(&mut self, end_ns: u64) {
+        let is_late = |at_ns: &Option<u64>| at_ns.is_some_and(|at_ns| at_ns > end_ns);
+        for (at_ns, stage) in [
+            (&mut self.ready_ns, Stage::Auth),
+            (&mut self.challenged_ns, Stage::Challenge),
+            (&mut self.upgraded_ns, Stage::Upgrade),
+        ] {
+            if is_late(at_ns) {
+                *at_ns = None;
+                self.stage = self.stage.min(stage);
+            }
+        }
     }
 
     /// A request went out; `id` joins it with its answer.
@@ -196,6 +217,11 @@ impl Facts {
         } else if self.early.len() < MAX_EARLY {
             self.early.push(wanted);
         }
+    }
+
+    /// Something of the server's could not be read: it may have been the answer to any request so far.
+    pub fn may_be_answered(&mut self) {
+        self.pending.clear();
     }
 
     /// Requests without an answer.

@@ -21,7 +21,10 @@ const IDLE_TIMERS: &[(u64, &str)] = &[
     (100, "Cloudflare"),
     (240, "Azure load balancer"),
     (270, "some NATs and firewalls"),
+    (300, "F5 BIG-IP"),
     (350, "AWS NLB and NAT gateway"),
+    (600, "Google Cloud's connection tracking"),
+    (3600, "Cisco ASA"),
 ];
 
 /// What speaks for the verdict, one checkable fact a line, the strongest first; then what could not be seen.
@@ -237,7 +240,9 @@ fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
         ));
     }
     // Right after a whole-second idle time a middlebox's timer is likelier than chance.
-    if matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
+    let was_cut = matches!(seen.ending, EndingKind::Fin | EndingKind::Rst);
+    if was_cut
+        && matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
         && let Some(idle) = seen.heartbeat_loss.map(|loss| loss.silence)
         && let Some(named) = idle_timer(idle)
     {
@@ -245,7 +250,8 @@ fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
     }
 }
 
-fn idle_timer(idle: Duration) -> Option<&'static str> {
+/// Whose idle timer a silence fits, to half a second; `None` if it is nobody's that we know.
+pub fn idle_timer(idle: Duration) -> Option<&'static str> {
     IDLE_TIMERS
         .iter()
         .find(|(seconds, _)| Duration::from_secs(*seconds).abs_diff(idle) <= Duration::from_millis(500))

@@ -16,7 +16,7 @@ pub use close_code::{CloseCodeEntry, CloseStage, close_code, close_codes, close_
 pub use entry::{
     Entry, ErrorCodeEntry, EvidenceSources, ResetEntry, entry, error_code, error_codes, reset_entry,
 };
-pub use evidence::evidence;
+pub use evidence::{evidence, idle_timer};
 
 pub use observation::{
     CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, HeartbeatLoss, Observation, OneWay, Refusal,

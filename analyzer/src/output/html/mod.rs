@@ -7,6 +7,7 @@ mod timeline;
 
 pub use timeline::Timeline;
 
+use crate::output::text::endings_of;
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
@@ -80,12 +81,7 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals) -> Written 
         write!(out, ", {length} from {}", crate::judge::rfc3339(first))?;
     }
     writeln!(out, ".</p>")?;
-    let bad: u64 = s
-        .by_verdict
-        .iter()
-        .filter(|(name, _)| is_bad(name))
-        .map(|(_, n)| n)
-        .sum();
+    let bad = totals.errors();
     let dialects: Vec<_> = s
         .by_dialect
         .iter()
@@ -110,8 +106,8 @@ fn is_bad(name: &str) -> bool {
 }
 
 fn incidents(out: &mut String, totals: &Totals) -> Written {
-    let incidents = &totals.summary.incidents;
-    if incidents.is_empty() {
+    let (incidents, silences) = (&totals.summary.incidents, &totals.summary.silences);
+    if incidents.is_empty() && silences.is_empty() {
         return Ok(());
     }
     writeln!(out, "<h2>What happened</h2>\n<ul class=\"incidents\">")?;
@@ -121,7 +117,7 @@ fn incidents(out: &mut String, totals: &Totals) -> Written {
             "<li><b>{} sessions</b> of {} ended <b>{}</b> within {}, at {}: {}.</li>",
             show_count(incident.sessions),
             incident.server,
-            incident.verdict,
+            endings_of(incident),
             show_duration(Duration::from_secs_f64(incident.length_ms / 1e3)),
             escaped(&incident.at),
             escaped(&incident.cause)
@@ -129,6 +125,18 @@ fn incidents(out: &mut String, totals: &Totals) -> Written {
     }
     if incidents.len() > 20 {
         writeln!(out, "<li>… and {} more</li>", incidents.len() - 20)?;
+    }
+    for silence in silences.iter().take(20) {
+        writeln!(
+            out,
+            "<li><b>{} sessions</b> of {} missed the heartbeats of the {} for up to <b>{}</b>, until {}, and went on: {}.</li>",
+            show_count(silence.sessions),
+            silence.server,
+            silence.side.name(),
+            show_duration(Duration::from_secs_f64(silence.length_ms / 1e3)),
+            escaped(&silence.until),
+            escaped(silence.cause)
+        )?;
     }
     writeln!(out, "</ul>")
 }

@@ -266,7 +266,7 @@ impl Ledger {
     fn add_open(&mut self, live: &Live, open: &mut Open) {
         let server = live.connection.server;
         let session = live.session.as_deref();
-        let dialect = session.map_or(Dialect::Unknown, |s| s.dialect(server.port()));
+        let dialect = session.map_or(Dialect::Unknown, |s| s.dialect(server.port(), None));
         if !self.counts(dialect, server) {
             return;
         }
