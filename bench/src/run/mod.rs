@@ -315,6 +315,7 @@ async fn execute(
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
                 snapshot.condition.clone_from(&condition);
+                snapshot.began_unix_us = unix_us(started);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -484,6 +485,11 @@ async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
         all.push(found);
     }
     Ok(all)
+}
+
+/// Microseconds since 1970.
+fn unix_us(time: SystemTime) -> u64 {
+    clw_core::time::micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// RFC 3339 in UTC, to the millisecond.

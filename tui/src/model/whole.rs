@@ -92,6 +92,11 @@ impl Model {
         &self.whole
     }
 
+    /// When second 0 was by the clock on the wall, in seconds since 1970, by the first source that tells.
+    pub fn began_unix_s(&self) -> Option<u64> {
+        self.feeds.iter().find_map(Feed::began_unix_s)
+    }
+
     /// The past.
     pub fn history(&self) -> &History {
         &self.history

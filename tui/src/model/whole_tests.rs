@@ -157,15 +157,15 @@ fn a_threshold_is_told_when_it_is_crossed_for_good_and_when_it_holds_again() {
     }
     let told: Vec<_> = told(&model)
         .into_iter()
-        .filter(|t| t.contains("threshold"))
+        .filter(|t| t.contains("error_rate"))
         .collect();
     assert_eq!(
         told,
         [
-            "threshold error_rate<1% is crossed: 2%, 1% above the limit",
-            "threshold error_rate<1% holds again",
-            "threshold error_rate<1% is crossed: 2%, 1% above the limit",
-            "threshold error_rate<1% holds again",
+            "error_rate<1% is crossed: 2%, 1% above the limit",
+            "error_rate<1% holds again",
+            "error_rate<1% is crossed: 2%, 1% above the limit",
+            "error_rate<1% holds again",
         ]
     );
 }

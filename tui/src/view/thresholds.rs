@@ -13,6 +13,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let inner = framed(frame, area, app, "thresholds", "");
     let width = usize::from(inner.width);
     let thresholds = &app.model().whole().thresholds;
+    let dropped = app.model().whole().counters.sessions.dropped;
     let mut rows = Vec::new();
     for threshold in thresholds {
         let (word, role) = match (threshold.passed, threshold.observed) {
@@ -28,6 +29,12 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         if threshold.observed.is_some() {
             let says = words::fit(&threshold.says, width.saturating_sub(9));
             rows.push(Line::from(span(app, Role::Dim, format!("         {says}"))));
+        }
+        // Two figures of the same name on one screen: the one that counts drops, the other that does not.
+        if threshold.expr.starts_with("error_rate") && dropped > 0 {
+            let note = "of sessions; one that reconnects is no error here, on the chart it is";
+            let text = words::wrap("         ", note, width);
+            rows.extend(text.into_iter().map(|t| Line::from(span(app, Role::Dim, t))));
         }
     }
     if rows.is_empty() {
