@@ -151,6 +151,16 @@ fn nothing_yet_stale_lost_and_unreadable_are_said_in_words() {
     stale.tick(Duration::from_secs(42));
     let mut lost = app_at(30);
     lost.link(0, Link::Lost("the stream ended".to_owned()));
+    let mut half = App::new(
+        Model::new(["a:9100".to_owned(), "b:9100".to_owned()]),
+        Mode::Live,
+        Theme::None,
+    );
+    for (source, at) in [(0, 10), (1, 10), (1, 30)] {
+        half.tick(Duration::from_secs(at as u64));
+        half.absorb(source, common::run().swap_remove(at - 1));
+    }
+    half.link(0, Link::Lost("the stream ended".to_owned()));
     let mut gone = lost.clone();
     gone.tick(Duration::from_secs(95));
     let mut paused = app_at(30);
@@ -170,6 +180,7 @@ fn nothing_yet_stale_lost_and_unreadable_are_said_in_words() {
         ("stale", stale),
         ("lost", lost),
         ("lost and stale", gone),
+        ("one of two is lost", half),
         ("paused", paused),
         ("replay", replay),
     ];

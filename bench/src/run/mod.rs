@@ -4,6 +4,7 @@ mod crew;
 mod embedded;
 mod outputs;
 mod share;
+mod surroundings;
 mod watch;
 
 pub(crate) use outputs::to_json;
@@ -16,7 +17,6 @@ use crate::output::file::WriteError;
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
-use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::text::Paint;
@@ -28,6 +28,7 @@ use share::Share;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use surroundings::Surroundings;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use watch::Watch;
@@ -279,11 +280,7 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
-    let condition = if asked.impair == Spec::default() {
-        String::new()
-    } else {
-        asked.impair.to_string()
-    };
+    let surroundings = Surroundings::new(started, &asked.impair);
     let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -314,8 +311,7 @@ async fn execute(
             },
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
-                snapshot.condition.clone_from(&condition);
-                snapshot.began_unix_us = unix_us(started);
+                surroundings.tell(&mut snapshot);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -342,7 +338,7 @@ async fn execute(
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
-    last.condition = condition;
+    surroundings.tell(&mut last);
     sinks.interval(&last);
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
@@ -485,11 +481,6 @@ async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
         all.push(found);
     }
     Ok(all)
-}
-
-/// Microseconds since 1970.
-fn unix_us(time: SystemTime) -> u64 {
-    clw_core::time::micros(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// RFC 3339 in UTC, to the millisecond.

@@ -1,7 +1,7 @@
 //! A sweep as text and as a page.
 
 use super::axis::{Axis, Condition};
-use super::result::{Cell, Sweep};
+use super::result::{Cell, Figures, Sweep};
 use std::fmt::Write as _;
 
 /// Values of an axis, or the one value of an axis that is not there.
@@ -151,18 +151,32 @@ pub fn html(sweep: &Sweep) -> String {
         for found in sweep.cliffs.iter().filter(|found| found.client == *client) {
             let _ = write!(
                 out,
-                "<p>With {}: <code>{}</code> {}.",
-                escape(&found.condition.words()),
+                "<p>{}: <code>{}</code> {}.",
+                match found.condition.words().as_str() {
+                    "clean" => "On an otherwise clean network".to_owned(),
+                    words => format!("With {}", escape(words)),
+                },
                 escape(&found.holds),
                 escape(&found.words())
             );
         }
     }
     out.push_str(
-        "<p class=mute>Each cell: uptime, then the error rate and what ended most sessions. Green: errors under 1 %; yellow: under 10 %; \
-         red: 10 % and more.</html>\n",
+        "<p class=mute>Each cell: uptime, the error rate of sessions, and what ended most of those that ended badly. Green: up for 99 % and \
+         errors under 1 %; red: up for less than 90 %, or errors of 10 % and more; yellow: between.</html>\n",
     );
     out
+}
+
+/// A cell's class: the worse of its two figures. Sessions that are never lost for good may still be down half of the time.
+fn colour(figures: &Figures) -> &'static str {
+    if figures.uptime_pct < 90.0 || figures.error_rate_pct >= 10.0 {
+        "bad"
+    } else if figures.uptime_pct < 99.0 || figures.error_rate_pct >= 1.0 {
+        "fair"
+    } else {
+        "good"
+    }
 }
 
 fn grid(out: &mut String, sweep: &Sweep, client: &str) {
@@ -179,20 +193,16 @@ fn grid(out: &mut String, sweep: &Sweep, client: &str) {
                     figures: Some(figures),
                     ..
                 }) => {
-                    let class = match figures.error_rate_pct {
-                        rate if rate < 1.0 => "good",
-                        rate if rate < 10.0 => "fair",
-                        _ => "bad",
-                    };
+                    let class = colour(figures);
                     let most = figures
                         .verdicts
                         .iter()
-                        .filter(|(name, _)| *name != "ok")
+                        .filter(|(name, count)| *name != "ok" && **count > 0)
                         .max_by_key(|(_, count)| **count)
                         .map_or("all ok", |(name, _)| name.as_str());
                     let _ = write!(
                         out,
-                        "<td class={class}><b>{:.1} %</b><small>errors {:.1} %<br>{}</small>",
+                        "<td class={class}><b>{:.1} % up</b><small>{:.1} % errors<br>{}</small>",
                         figures.uptime_pct,
                         figures.error_rate_pct,
                         escape(most)

@@ -147,10 +147,15 @@ fn origin(app: &App) -> (String, Role) {
         many => format!("{} sources", many.len()),
     };
     let fresh = app.freshness();
+    let what = if down.len() == feeds.len() || feeds.len() == 1 {
+        "what you see is"
+    } else {
+        "a part of this is"
+    };
     match (fresh, down.first()) {
-        (Freshness::Stale(old), Some(why)) => (format!("what you see is {} old: {why}", age(old)), Role::Bad),
+        (Freshness::Stale(old), Some(why)) => (format!("{what} {} old: {why}", age(old)), Role::Bad),
         (Freshness::Stale(old), None) => (
-            format!("what you see is {} old: no data from {names}", age(old)),
+            format!("{what} {} old: no data from {names}", age(old)),
             Role::Bad,
         ),
         (_, Some(why)) => {
