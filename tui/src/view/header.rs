@@ -207,7 +207,13 @@ fn alerts(app: &App) -> Vec<Span<'static>> {
             format!("{crossed} of {} thresholds crossed ", whole.thresholds.len()),
         ));
     } else if !whole.thresholds.is_empty() {
-        alerts.push(span(app, Role::Ok, "thresholds hold "));
+        // Some figures come late: an uptime counts a session when it has ended. No green word beside an incident.
+        let role = if app.model().incidents().current().is_some() {
+            Role::Dim
+        } else {
+            Role::Ok
+        };
+        alerts.push(span(app, role, "thresholds hold so far "));
     }
     if super::generator::is_suspect(app) {
         alerts.push(span(app, Role::Bad, "GENERATOR UNWELL "));
