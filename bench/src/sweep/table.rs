@@ -108,7 +108,7 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--mute:#8d96a0;--line:#30363d}}
 body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border:1px solid var(--line);padding:.35rem .7rem;text-align:right}
-th{font-weight:600}td b{display:block;font-size:1.05em}td small,p.mute,td small{color:inherit;opacity:.85}
+th{font-weight:600}td{min-width:8rem}td b{display:block;font-size:1.05em}td small,p.mute,td small{color:inherit;opacity:.85}
 .good{background:#1a7f3733}.fair{background:#bf870044}.bad{background:#cf222e44}.none{color:var(--mute)}
 code{font-family:ui-monospace,monospace;font-size:.92em}";
 
@@ -181,12 +181,21 @@ fn colour(figures: &Figures) -> &'static str {
 
 fn grid(out: &mut String, sweep: &Sweep, client: &str) {
     let columns = values(sweep.x.as_ref());
-    out.push_str("<table><tr><th>");
+    // Without a second axis there is one row, and nothing to call it.
+    let has_rows = sweep.y.is_some();
+    out.push_str(if has_rows {
+        "<table><tr><th>"
+    } else {
+        "<table><tr>"
+    });
     for x in &columns {
         let _ = write!(out, "<th scope=col>{}", escape(&label(sweep.x.as_ref(), *x)));
     }
     for y in values(sweep.y.as_ref()) {
-        let _ = write!(out, "<tr><th scope=row>{}", escape(&label(sweep.y.as_ref(), y)));
+        out.push_str("<tr>");
+        if has_rows {
+            let _ = write!(out, "<th scope=row>{}", escape(&label(sweep.y.as_ref(), y)));
+        }
         for x in &columns {
             match cell(sweep, client, *x, y) {
                 Some(Cell {
@@ -199,7 +208,7 @@ fn grid(out: &mut String, sweep: &Sweep, client: &str) {
                         .iter()
                         .filter(|(name, count)| *name != "ok" && **count > 0)
                         .max_by_key(|(_, count)| **count)
-                        .map_or("all ok", |(name, _)| name.as_str());
+                        .map_or("no bad ending", |(name, _)| name.as_str());
                     let _ = write!(
                         out,
                         "<td class={class}><b>{:.1} % up</b><small>{:.1} % errors<br>{}</small>",
