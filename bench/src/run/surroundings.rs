@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What `netem-scripts/netem run` sets for the command that it runs.
 const NETEM_PROFILE: &str = "NETEM_PROFILE";
+/// Its profile in which nothing is done to the network.
+const CLEAN: &str = "clean";
 /// A name on a chart is short.
 const MAX_NAME: usize = 60;
 
@@ -45,7 +47,7 @@ fn condition(impair: &Spec, netem: &str) -> String {
         .take(MAX_NAME)
         .collect();
     let mut parts = Vec::new();
-    if !profile.is_empty() {
+    if !profile.is_empty() && profile != CLEAN {
         parts.push(format!("netem {profile}"));
     }
     if *impair != Spec::default() {
@@ -64,6 +66,7 @@ mod tests {
         let none = Spec::default();
         let slow: Spec = "delay=100ms".parse().unwrap();
         assert_eq!(condition(&none, ""), "");
+        assert_eq!(condition(&none, "clean"), "");
         assert_eq!(condition(&none, "vpn-flap"), "netem vpn-flap");
         assert_eq!(condition(&none, "./lab/monday.conf"), "netem monday");
         assert_eq!(condition(&slow, ""), slow.to_string());
