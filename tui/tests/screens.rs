@@ -67,6 +67,23 @@ fn the_network_that_is_followed_at_three_sizes() {
 }
 
 #[test]
+fn where_the_band_is_short_it_says_what_is_done_and_not_by_which_profile() {
+    let mut app = app_at(20);
+    for mut snapshot in common::run().into_iter().skip(20).take(20) {
+        snapshot.condition = match snapshot.seq {
+            ..24 => "netem vpn-flap: delay 25ms".to_owned(),
+            24..36 => "netem vpn-flap: loss 100%".to_owned(),
+            _ => String::new(),
+        };
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.page = Page::Errors;
+    let text = screen(&app, (80, 24));
+    assert!(text.contains("├loss 100%"), "{text}");
+}
+
+#[test]
 fn calm_and_after_the_outage() {
     insta::assert_snapshot!("calm_80x24", screen(&app_at(30), (80, 24)));
     insta::assert_snapshot!("after_80x24", screen(&app_at(89), (80, 24)));
