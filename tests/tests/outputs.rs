@@ -60,6 +60,16 @@ fn the_journal_has_a_line_for_each_connection_and_no_secret_is_anywhere() {
     let lines: Vec<Line> = text.lines().map(|l| Line::parse(l).expect("a line")).collect();
     assert!(matches!(lines.first(), Some(Line::Header(_))));
     assert!(matches!(lines.last(), Some(Line::Trailer(t)) if t.sessions == 7 && !t.interrupted));
+    // The last snapshot too: a dashboard that replays this tells times of day to the end.
+    let began: std::collections::BTreeSet<u64> = lines
+        .iter()
+        .filter_map(|l| match l {
+            Line::Header(header) => Some(header.started_unix_us),
+            Line::Snapshot(snapshot) => Some(snapshot.began_unix_us),
+            _ => None,
+        })
+        .collect();
+    assert!(began.len() == 1 && !began.contains(&0), "{began:?}");
     let clients: std::collections::BTreeSet<SocketAddr> = lines
         .iter()
         .filter_map(|l| match l {

@@ -96,7 +96,7 @@ fn a_search_finds_the_outage_that_a_heartbeat_timeout_allows() {
         "-c",
         "3",
         "-d",
-        "5s",
+        "7s",
         "--json",
         "-",
         "-q",
@@ -177,6 +177,17 @@ fn a_cell_that_was_cut_short_is_no_measurement_and_what_was_measured_stays() {
 }
 
 #[test]
+fn an_outage_that_is_longer_than_its_cell_is_refused() {
+    let output = sweep(&["--by", "impair", "--find", "outage=500ms..6s", "-d", "4s"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words = said(&output);
+    assert!(
+        words.contains("does not fit into cells of 4 s: -d 10s or more"),
+        "{words}"
+    );
+}
+
+#[test]
 fn a_search_whose_runs_fail_keeps_what_the_grid_has_measured() {
     let output = sweep(&[
         "--by",
@@ -188,7 +199,7 @@ fn a_search_whose_runs_fail_keeps_what_the_grid_has_measured() {
         "-c",
         "1",
         "-d",
-        "1s",
+        "6s",
         "--json",
         "-",
         "-q",

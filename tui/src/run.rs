@@ -252,8 +252,9 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
         Source::Log(path) => {
             follow_log(0, Follow::open(path)?, sender.clone())
                 .map_err(RunError::system("cannot start a thread"))?;
-            let label = format!("the log {}", path.display());
-            Ok(Opened::live(label, plan))
+            let mut opened = Opened::live(format!("the log {}", path.display()), plan);
+            opened.app.ends_only = true;
+            Ok(opened)
         }
     }
 }

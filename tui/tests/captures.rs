@@ -138,7 +138,7 @@ fn a_capture_is_replayed_plain_and_packed() {
             .assert()
             .success();
         let text = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
-        assert!(text.contains("clw-auth-disconnected           5"), "{text}");
+        assert!(text.contains("clw-auth-disconnected          5"), "{text}");
         assert!(text.contains("ws://127.0.0.1:18789  openclaw"), "{text}");
     }
 }
@@ -161,7 +161,7 @@ fn a_capture_on_standard_input_is_shown_while_it_is_open_and_after_it() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("a capture on standard input"), "{text}");
         assert!(
-            text.contains("clw-auth-disconnected           5"),
+            text.contains("clw-auth-disconnected          5"),
             "{hold}: {text}"
         );
     }

@@ -5,6 +5,7 @@ mod embedded;
 mod outputs;
 mod share;
 mod signals;
+mod surroundings;
 mod watch;
 
 pub(crate) use outputs::to_json;
@@ -17,7 +18,6 @@ use crate::output::file::WriteError;
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
-use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::text::Paint;
@@ -30,6 +30,7 @@ use signals::{Signals, stopped};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use surroundings::Surroundings;
 use thiserror::Error;
 use watch::Watch;
 
@@ -291,11 +292,7 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
-    let condition = if asked.impair == Spec::default() {
-        String::new()
-    } else {
-        asked.impair.to_string()
-    };
+    let surroundings = Surroundings::new(started, &asked.impair);
     let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -326,7 +323,7 @@ async fn execute(
             },
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
-                snapshot.condition.clone_from(&condition);
+                surroundings.tell(&mut snapshot);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -353,7 +350,7 @@ async fn execute(
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
-    last.condition = condition;
+    surroundings.tell(&mut last);
     sinks.interval(&last, run.aggregate.totals());
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {

@@ -43,6 +43,9 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
     {
         return Err(usage(format!("--x and --y both vary {}", x.dimension.name())));
     }
+    if let Some(why) = too_short(args) {
+        return Err(usage(why));
+    }
     let (by, note) = by(args).map_err(failed)?;
     let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
     let runs = Runs {
@@ -157,6 +160,20 @@ fn rows(args: &SweepArgs) -> Vec<Condition> {
             .collect(),
         None => vec![Condition::default()],
     }
+}
+
+/// Why cells are too short for what is to happen in them.
+fn too_short(args: &SweepArgs) -> Option<String> {
+    let grid = [&args.x, &args.y]
+        .into_iter()
+        .flatten()
+        .filter(|axis| axis.dimension == Dimension::Outage)
+        .flat_map(|axis| axis.values.iter().copied());
+    let searched = args.find.filter(|range| range.dimension == Dimension::Outage);
+    let longest = grid.chain(searched.map(|range| range.high)).fold(0.0, f64::max);
+    Condition::default()
+        .with(Dimension::Outage, longest)
+        .does_not_fit(args.duration.as_secs_f64())
 }
 
 /// What a search is made for: each client, on each row.
@@ -281,7 +298,7 @@ fn check_flags(
 fn by(args: &SweepArgs) -> Result<(By, String), String> {
     use crate::args::SweepBy;
     if args.by == SweepBy::Impair {
-        return Ok((By::Impair, "asked for".to_owned()));
+        return Ok((By::Impair, "as asked".to_owned()));
     }
     let why_not = match script(args.netem_script.as_deref()) {
         None => {

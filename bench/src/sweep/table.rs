@@ -1,7 +1,7 @@
 //! A sweep as text and as a page.
 
 use super::axis::{Axis, Condition};
-use super::result::{Cell, Sweep};
+use super::result::{Cell, Figures, Sweep};
 use clw_core::html::{self, escaped};
 use std::fmt::Write as _;
 
@@ -140,48 +140,66 @@ pub fn html(sweep: &Sweep) -> String {
         for found in sweep.cliffs.iter().filter(|found| found.client == *client) {
             let _ = write!(
                 out,
-                "<p>With {}: <code>{}</code> {}.",
-                escaped(&found.condition.words()),
+                "<p>{}: <code>{}</code> {}.",
+                match found.condition.words().as_str() {
+                    "clean" => "On an otherwise clean network".to_owned(),
+                    words => format!("With {}", escaped(words)),
+                },
                 escaped(&found.holds),
                 escaped(&found.words())
             );
         }
     }
     out.push_str(&html::end(
-        "Each cell: uptime, then the error rate and what ended most sessions. Green: errors under 1 %; yellow: under 10 %; red: 10 % and \
-         more.",
+        "Each cell: uptime, the error rate of sessions, and what ended most of those that ended badly. Green: up for 99 % and errors \
+         under 1 %; red: up for less than 90 %, or errors of 10 % and more; yellow: between.",
     ));
     out
 }
 
+/// A cell's class: the worse of its two figures. Sessions that are never lost for good may still be down half of the time.
+fn colour(figures: &Figures) -> &'static str {
+    if figures.uptime_pct < 90.0 || figures.error_rate_pct >= 10.0 {
+        "bad"
+    } else if figures.uptime_pct < 99.0 || figures.error_rate_pct >= 1.0 {
+        "fair"
+    } else {
+        "good"
+    }
+}
+
 fn grid(out: &mut String, sweep: &Sweep, client: &str) {
     let columns = values(sweep.x.as_ref());
-    out.push_str("<div class=wide><table class=heat><tr><th>");
+    // Without a second axis there is one row, and nothing to call it.
+    let has_rows = sweep.y.is_some();
+    out.push_str("<div class=wide><table class=heat><tr>");
+    if has_rows {
+        out.push_str("<th>");
+    }
     for x in &columns {
         let _ = write!(out, "<th scope=col>{}", escaped(&label(sweep.x.as_ref(), *x)));
     }
     for y in values(sweep.y.as_ref()) {
-        let _ = write!(out, "<tr><th scope=row>{}", escaped(&label(sweep.y.as_ref(), y)));
+        out.push_str("<tr>");
+        if has_rows {
+            let _ = write!(out, "<th scope=row>{}", escaped(&label(sweep.y.as_ref(), y)));
+        }
         for x in &columns {
             match cell(sweep, client, *x, y) {
                 Some(Cell {
                     figures: Some(figures),
                     ..
                 }) => {
-                    let class = match figures.error_rate_pct {
-                        rate if rate < 1.0 => "good",
-                        rate if rate < 10.0 => "fair",
-                        _ => "bad",
-                    };
+                    let class = colour(figures);
                     let most = figures
                         .verdicts
                         .iter()
-                        .filter(|(name, _)| *name != "ok")
+                        .filter(|(name, count)| *name != "ok" && **count > 0)
                         .max_by_key(|(_, count)| **count)
-                        .map_or("all ok", |(name, _)| name.as_str());
+                        .map_or("no bad ending", |(name, _)| name.as_str());
                     let _ = write!(
                         out,
-                        "<td class={class}><b>{:.1} %</b><small>errors {:.1} %<br>{}</small>",
+                        "<td class={class}><b>{:.1} % up</b><small>{:.1} % errors<br>{}</small>",
                         figures.uptime_pct,
                         figures.error_rate_pct,
                         escaped(most)

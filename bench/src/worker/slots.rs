@@ -147,6 +147,7 @@ impl Reporter {
             source: self.source.clone(),
             seq: self.seq,
             elapsed_us: now.as_micros(),
+            began_unix_us: 0,
             interval_us: clw_core::time::micros(now.since(self.last)),
             phase,
             target: Target {

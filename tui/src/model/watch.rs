@@ -110,7 +110,7 @@ impl Seen {
             let text = if condition.is_empty() {
                 "the network is left alone again".to_owned()
             } else {
-                format!("the network is made worse on purpose: {condition}")
+                format!("network changed on purpose: {condition}")
             };
             moments.note(second, Level::Note, text);
             condition.clone_into(&mut self.condition);
@@ -136,14 +136,10 @@ impl Seen {
             let before = *crossed;
             *crossed = if holds { 0 } else { before.saturating_add(1) };
             if *crossed == CROSSED_FOR {
-                let text = format!("threshold {} is crossed: {}", threshold.expr, threshold.says);
+                let text = format!("{} is crossed: {}", threshold.expr, threshold.says);
                 moments.note(second, Level::Bad, text);
             } else if holds && before >= CROSSED_FOR {
-                moments.note(
-                    second,
-                    Level::Good,
-                    format!("threshold {} holds again", threshold.expr),
-                );
+                moments.note(second, Level::Good, format!("{} holds again", threshold.expr));
             }
         }
     }

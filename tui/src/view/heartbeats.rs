@@ -47,7 +47,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     }
     for (title, metric) in [("round trip", "heartbeat_rtt"), ("gap between ticks", "tick_gap")] {
         let Some(total) = model.whole().totals.get(metric) else {
-            rows.push(one(title, "none seen".to_owned(), Role::Dim));
+            rows.push(one(title, "none yet".to_owned(), Role::Dim));
             continue;
         };
         rows.push(Line::from(span(

@@ -204,6 +204,7 @@ impl Ledger {
             source: self.source.clone(),
             seq: self.seq,
             elapsed_us: self.now_ns.saturating_sub(begun_ns) / 1000,
+            began_unix_us: begun_ns / 1000,
             interval_us: self.now_ns.saturating_sub(self.told_ns) / 1000,
             phase,
             target: self.target.clone(),
