@@ -156,13 +156,13 @@ fn reasons(folder: &Path, session: u32) -> Vec<String> {
 fn a_command_is_asked_for_a_token_at_each_login_reconnect_and_refresh() {
     let folder = tempfile::tempdir().expect("a folder");
     let command = token_command(folder.path());
-    // A token that was used before a disconnect is refused; one second's life makes refreshes due.
+    // A token that was used before a disconnect is refused; two seconds' life makes refreshes due.
     let gateway = gateway(&[
         "--clw-refuse-reuse",
         "--clw-ttl",
-        "1s",
+        "2s",
         "--fault",
-        "fin@ready+1200ms",
+        "fin@ready+2500ms",
     ]);
     let result = against(
         &gateway,
@@ -172,7 +172,7 @@ fn a_command_is_asked_for_a_token_at_each_login_reconnect_and_refresh() {
             "-n",
             "3",
             "--hold",
-            "2s",
+            "4s",
             "--token-command",
             &command,
             "--reconnect",
@@ -366,4 +366,50 @@ fn a_name_of_both_families_is_reached_over_ipv6_unless_ipv4_is_preferred_or_ipv6
             "{listen} {prefer}: {journal}"
         );
     }
+}
+
+/// A firewall that lets datagrams out and none back, in a network namespace of its own: that needs root and nftables.
+#[test]
+fn a_firewall_that_lets_no_datagram_back_is_a_one_way_loss_and_the_gateway_shows_which_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let in_namespace = |script: &str| {
+        Command::new("unshare")
+            .args(["--net", "sh", "-c"])
+            .arg(format!(
+                "ip link set lo up && nft add table inet t \
+                 && nft 'add chain inet t i {{ type filter hook input priority 0; }}' \
+                 && nft add rule inet t i udp sport 4434 drop && {script}"
+            ))
+            .current_dir(folder.path())
+            .env("BENCH", clw_e2e::binary("clw-bench"))
+            .output()
+    };
+    if !in_namespace("true").is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no network namespace with nftables here (that needs root)");
+        return;
+    }
+    let output = in_namespace(
+        r"mkfifo line
+$BENCH gateway --listen 127.0.0.1:4433 --dialect clw --token test-token --udp-heartbeat 4434 --json gateway.json -q > line &
+gateway=$!
+read -r listening < line
+$BENCH -q --dialect clw -c 5 -n 5 --hold 2s --heartbeat 100ms --heartbeat-timeout 200ms --token test-token --json - \
+    ws://127.0.0.1:4433
+kill $gateway
+wait",
+    )
+    .expect("it runs");
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a result");
+    assert_eq!(verdicts(&result), r#"{"ok":5}"#);
+    assert_eq!(count(&result, "/heartbeat/udp/one_way"), 5);
+    assert_eq!(count(&result, "/heartbeat/udp/answered"), 0);
+    assert_eq!(count(&result, "/heartbeat/missed"), 0);
+    let seen = std::fs::read_to_string(folder.path().join("gateway.json")).expect("the gateway's summary");
+    let seen: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
+    assert_eq!(count(&seen, "/udp/pings"), count(&result, "/heartbeat/udp/sent"));
+    assert_eq!(
+        count(&seen, "/udp/pongs"),
+        count(&seen, "/udp/pings"),
+        "they are lost on the way back"
+    );
 }

@@ -41,19 +41,19 @@ pub(super) struct Need<'a> {
 pub(super) enum TokenError {
     #[error("--token-command cannot be started ({})", .0.kind())]
     Start(io::Error),
-    #[error("--token-command ended with {0}; run it by hand to see what it says")]
+    #[error("--token-command ended with {0} (run by hand it says why)")]
     Exit(ExitStatus),
     #[error("--token-command printed nothing within 10 s and was ended")]
     TimedOut,
-    #[error("--token-command printed no token; one line on standard output is expected")]
+    #[error("--token-command printed no token (one line on standard output is expected)")]
     Empty,
-    #[error("--token-command printed more than 64 KiB; one line with a token is expected")]
+    #[error("--token-command printed more than 64 KiB (one line with a token is expected)")]
     TooLong,
-    #[error("--token-command printed more than one line; one with a token is expected")]
+    #[error("--token-command printed more than one line (one with a token is expected)")]
     SeveralLines,
     #[error("--token-command printed bytes that are no text")]
     NotText,
-    #[error("--token-command printed a token that this session has used before; each must be new")]
+    #[error("--token-command printed a token that this session has used before (each must be new)")]
     UsedBefore,
 }
 
