@@ -3,19 +3,24 @@
 //! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
 //! its end, and the oldest is given up where there are too many.
 
+use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
 use crate::stream::beats::Signs;
 use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
-use std::collections::{HashMap, VecDeque};
+use clw_core::clw::{self, Opcode, SessionKey};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// After its end a connection is kept for so long, if nobody waits: stragglers and their RSTs belong to it.
 const LINGER_NS: u64 = 30_000_000_000;
 /// Ended connections kept at most.
 const MAX_LINGERING: usize = 4096;
+
+/// Servers remembered of which nothing was captured, or whose dialect is known.
+const MAX_REMEMBERED: usize = 1024;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -87,12 +92,33 @@ pub struct Live {
     lingers: bool,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
+    /// Its server's packets are not captured, as other connections show.
+    pub is_server_unheard: bool,
+    /// What its server speaks on other connections.
+    pub server_speaks: Option<Dialect>,
 }
 
 impl Live {
     /// Whether it has ended, and is kept for its stragglers only.
     pub const fn is_over(&self) -> bool {
         self.lingers
+    }
+
+    /// What its datagrams are known by, if it was offered any: the server's address for them and the session.
+    fn datagrams(&self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref()?.facts.beside.as_deref()?;
+        Some((
+            SocketAddr::new(self.connection.server.ip(), beside.port),
+            beside.session,
+        ))
+    }
+
+    /// The same, once.
+    fn new_datagrams(&mut self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref_mut()?.facts.beside.as_deref_mut()?;
+        std::mem::take(&mut beside.is_new)
+            .then(|| self.datagrams())
+            .flatten()
     }
 }
 
@@ -105,6 +131,12 @@ pub struct Engine {
     /// Connections in the order in which they may be given up.
     arrivals: VecDeque<(Key, u64)>,
     shared: Shared,
+    /// Whose datagrams come from, or go to, which address for which session.
+    beside: HashMap<(SocketAddr, SessionKey), (Key, u64)>,
+    /// Servers of which no packet was captured, although their clients talked with them; the first few.
+    unheard: HashSet<IpAddr>,
+    /// What servers speak, as other connections told; the first few.
+    spoken: HashMap<SocketAddr, Dialect>,
     next_id: u64,
     now_ns: u64,
     evicted: u64,
@@ -119,6 +151,9 @@ impl Engine {
             lingering: VecDeque::new(),
             arrivals: VecDeque::new(),
             shared: Shared::default(),
+            beside: HashMap::new(),
+            unheard: HashSet::new(),
+            spoken: HashMap::new(),
             next_id: 1,
             now_ns: 0,
             evicted: 0,
@@ -171,19 +206,58 @@ impl Engine {
         }
         if let Some(live) = self.open.get_mut(&key) {
             live.is_active = true;
-            if follow(live, segment, &self.options, &mut self.shared) {
+            let id = live.id;
+            let is_over = follow(live, segment, &self.options, &mut self.shared);
+            if let Some(name) = live.new_datagrams() {
+                self.beside.insert(name, (key, id));
+            }
+            if is_over {
                 self.lingering
-                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, live.id));
+                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
             }
         } else {
             self.begin(key, segment, done);
         }
     }
 
+    /// Takes a datagram; `false` if it is no heartbeat of a session that is being followed.
+    pub fn feed_datagram(&mut self, datagram: &decode::Datagram<'_>) -> bool {
+        // Nothing else needs a look, where no session has offered them.
+        if self.beside.is_empty() {
+            return false;
+        }
+        let Some(heartbeat) = clw::Datagram::read(datagram.payload) else {
+            return false;
+        };
+        let server = if heartbeat.opcode == Opcode::AuthPing {
+            datagram.destination
+        } else {
+            datagram.source
+        };
+        let Some((key, id)) = self.beside.get(&(server, heartbeat.session)) else {
+            return false;
+        };
+        let live = self.open.get_mut(key).filter(|live| live.id == *id);
+        let Some(live) = live.map(Box::as_mut) else {
+            return false;
+        };
+        let heard_ns = live.connection.half(Way::Down).last_ns;
+        let session = live.session.as_deref_mut();
+        let Some(beside) = session.and_then(|session| session.facts.beside.as_deref_mut()) else {
+            return false;
+        };
+        beside.see(&heartbeat, datagram.at_ns, heard_ns);
+        true
+    }
+
     /// The capture is over: everything left is judged, in the order of first packets.
     pub fn end(&mut self, done: &mut impl FnMut(Judged)) {
         let mut keys: Vec<_> = self.open.iter().map(|(key, live)| (live.id, *key)).collect();
         keys.sort_unstable_by_key(|(id, _)| *id);
+        for live in self.open.values() {
+            note_unheard(&mut self.unheard, &live.connection);
+            note_spoken(&mut self.spoken, live);
+        }
         for (_, key) in keys {
             self.finish(key, done);
         }
@@ -202,6 +276,8 @@ impl Engine {
             session: None,
             lingers: false,
             is_active: false,
+            is_server_unheard: false,
+            server_speaks: None,
         });
         if follow(&mut live, segment, &self.options, &mut self.shared) {
             self.lingering
@@ -235,8 +311,12 @@ impl Engine {
                 return;
             }
             self.lingering.pop_front();
-            if self.open.get(&key).is_some_and(|live| live.id == id) {
-                self.finish(key, done);
+            match self.open.get_mut(&key) {
+                Some(live) if live.id != id => {}
+                // It lived through the RST that seemed to end it.
+                Some(live) if !live.connection.is_over() => live.lingers = false,
+                Some(_) => self.finish(key, done),
+                None => {}
             }
         }
         // Most connections that came are gone again: their places in the queue go too.
@@ -249,6 +329,11 @@ impl Engine {
 
     fn finish(&mut self, key: Key, done: &mut impl FnMut(Judged)) {
         if let Some(mut live) = self.open.remove(&key) {
+            if let Some(name) = live.datagrams()
+                && self.beside.get(&name).is_some_and(|(_, id)| *id == live.id)
+            {
+                self.beside.remove(&name);
+            }
             let Live {
                 connection, session, ..
             } = live.as_mut();
@@ -261,13 +346,47 @@ impl Engine {
             if let Some(session) = session {
                 session.finish(moment, shared);
             }
+            note_unheard(&mut self.unheard, connection);
+            live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());
+            note_spoken(&mut self.spoken, &live);
+            live.server_speaks = self.spoken.get(&live.connection.server).copied();
             done(judge::judge(*live, self.now_ns));
         }
     }
 }
 
+/// A server that is talked with, and never seen to say anything, was not captured.
+fn note_unheard(unheard: &mut HashSet<IpAddr>, connection: &Connection) {
+    let is_unheard = connection.is_established && connection.half(Way::Down).packets == 0;
+    if is_unheard && unheard.len() < MAX_REMEMBERED {
+        unheard.insert(connection.server.ip());
+    }
+}
+
+/// A server speaks one dialect: where a connection is too short to tell, others do.
+fn note_spoken(spoken: &mut HashMap<SocketAddr, Dialect>, live: &Live) {
+    let dialect = live.session.as_ref().map(|session| session.facts.dialect);
+    if let Some(dialect @ (Dialect::Openclaw | Dialect::Clw | Dialect::Clawchat)) = dialect
+        && spoken.len() < MAX_REMEMBERED
+    {
+        spoken.entry(live.connection.server).or_insert(dialect);
+    }
+}
+
 /// Hands a packet to its connection; returns whether that is over now.
 fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
+    let last_ns = live.connection.last_ns;
+    let in_order;
+    let segment = if segment.at_ns < last_ns {
+        // The capturing clock was set back: the order of packets is surer than their times.
+        in_order = Segment {
+            at_ns: last_ns,
+            ..segment.clone()
+        };
+        &in_order
+    } else {
+        segment
+    };
     let Live {
         id,
         connection,
@@ -286,6 +405,9 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mu
         signs: Signs {
             last_packet_ns: connection.half(way).last_ns,
             unanswered: connection.half(way.back()).unanswered,
+            unacknowledged: connection.half(way.back()).unacknowledged,
+            missing_bytes: connection.half(way).missing_bytes,
+            stuck_ns: connection.half(way).stuck_ns(segment.at_ns),
         },
     };
     let has_syn = connection.has_syn || segment.flags.syn();

@@ -1,13 +1,17 @@
 //! One analysis: from files to reports.
 
+mod error;
+
+pub use error::RunError;
+
 use crate::args::{self, Args};
 use crate::decode::{Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Options, Timeline};
 use crate::interrupt::Interrupt;
+use crate::join::Joins;
 use crate::join::gateway_log::GatewayLog;
 use crate::join::journal::Journal;
 use crate::join::peer::Peer;
-use crate::join::{JoinError, Joins};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
 use crate::output::html;
@@ -15,17 +19,16 @@ use crate::output::json::{self, Json};
 use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
 use crate::output::{ladder, text};
-use crate::source::{Capture, CaptureSummary, Item, SourceError};
+use crate::source::{Capture, CaptureSummary, Interface, Item};
 use crate::tls::KeyLog;
 use crate::totals::Totals;
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Color, Paint};
 use clw_core::units::{show_bytes, show_count};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use thiserror::Error;
 
 /// Done, and every threshold held.
 pub const DONE: u8 = 0;
@@ -45,40 +48,6 @@ const PROGRESS_PACKETS: u64 = 65_536;
 const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
 /// A key log is read up to so many bytes.
 const MAX_KEY_LOG_BYTES: u64 = 256 << 20;
-
-/// Why there is no result, or not all of it.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The capture.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// An output.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The key log.
-    #[error("cannot read the key log {}: {cause}", path.display())]
-    KeyLog {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// A journal or a log.
-    #[error(transparent)]
-    Join(#[from] JoinError),
-    /// Ctrl-C cannot be listened for.
-    #[error("cannot listen for signals: {0}")]
-    Signals(std::io::Error),
-    /// The connection that was asked for.
-    #[error("no connection {0} in this capture; without --conn the report lists some, and --jsonl all")]
-    NoSuchConnection(String),
-    /// Something cannot be printed.
-    #[error("cannot print: {0}")]
-    Print(std::io::Error),
-    /// Two outputs want standard output.
-    #[error("{0} and {1} cannot both go to standard output: give one of them a file")]
-    StdoutTwice(&'static str, &'static str),
-}
 
 impl RunError {
     /// The exit code of the contract.
@@ -320,6 +289,14 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     for (reason, count) in skipped {
         *summary.skipped.entry(reason).or_default() += count;
     }
+    let is_readable = |interface: &Interface| interface.link.is_supported();
+    if summary.packets > 0 && !summary.interfaces.iter().any(is_readable) {
+        let links: BTreeSet<_> = summary.interfaces.iter().map(|i| i.link.to_string()).collect();
+        return Err(RunError::Links {
+            packets: summary.packets,
+            links: links.into_iter().collect::<Vec<_>>().join(", "),
+        });
+    }
     totals.finish();
     let joins = Joins {
         journal: journal.map(Journal::finish),
@@ -390,7 +367,11 @@ fn read(
                     }
                     engine.feed(&segment, &mut |judged| collected.take(judged));
                 }
-                Decoded::Udp(_) => *collected.skipped.entry("UDP").or_default() += 1,
+                Decoded::Udp(datagram) => {
+                    if !engine.feed_datagram(&datagram) {
+                        *collected.skipped.entry("UDP").or_default() += 1;
+                    }
+                }
                 Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
             },
         }

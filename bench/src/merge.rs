@@ -101,6 +101,7 @@ fn add(sum: &mut Report, other: Report) {
         sum.target.url = format!("{}, {}", sum.target.url, other.target.url);
     }
     let (a, b) = (&mut sum.sessions, other.sessions);
+    sum.heartbeat.counts.udp.add(&other.heartbeat.counts.udp);
     for (to, from) in [
         (&mut a.planned, b.planned),
         (&mut a.started, b.started),

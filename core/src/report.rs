@@ -141,6 +141,8 @@ pub struct HeartbeatReport {
     pub counts: Heartbeats,
     /// Round trips.
     pub rtt_us: Summary,
+    /// Round trips of those that were datagrams.
+    pub udp_rtt_us: Summary,
     /// Time between two ticks of the server.
     pub tick_gap_us: Summary,
 }
@@ -325,6 +327,7 @@ impl Report {
             rpc_service: calls("rpc_service."),
         };
         self.heartbeat.rtt_us = of("heartbeat_rtt");
+        self.heartbeat.udp_rtt_us = of("udp_rtt");
         self.heartbeat.tick_gap_us = of("tick_gap");
         self.reconnect.time_to_ready_us = of("time_to_ready");
         self.generator.schedule_lag_us = of("schedule_lag");

@@ -40,6 +40,8 @@ pub struct ClwSettings {
     pub service: Duration,
     /// A token is dead once a session with it was disconnected.
     pub refuse_reuse: bool,
+    /// Heartbeats are taken as datagrams too, at this UDP port (worker n: this + n; 0: any); `None`: they are not.
+    pub udp_port: Option<u16>,
 }
 
 impl Default for ClwSettings {
@@ -54,6 +56,7 @@ impl Default for ClwSettings {
             queue: clw::AuthQueue::DEFAULT_CAPACITY,
             service: Duration::ZERO,
             refuse_reuse: false,
+            udp_port: None,
         }
     }
 }
@@ -100,6 +103,8 @@ pub struct Config {
     pub tick_spread: Option<Duration>,
     /// Period of the server's ws pings; zero sends none, `None` is the dialect's usual.
     pub ping: Option<Duration>,
+    /// Accepted connections are probed when they were idle for so long; `None`: never.
+    pub tcp_keepalive: Option<Duration>,
     /// Most that is kept for a client that does not read, bytes.
     pub max_buffered_bytes: usize,
     /// hello-ok as large as the real one's.
@@ -143,6 +148,7 @@ impl Default for Config {
             tick: Duration::from_secs(30),
             tick_spread: None,
             ping: None,
+            tcp_keepalive: None,
             max_buffered_bytes: 52_428_800,
             realistic_hello: false,
             clw: ClwSettings::default(),

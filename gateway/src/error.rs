@@ -24,6 +24,17 @@ pub enum StartError {
         /// Why not.
         cause: io::Error,
     },
+    /// The port of heartbeats as datagrams.
+    #[error(
+        "cannot take datagrams at {address} (--udp-heartbeat): {cause}{}",
+        advice(cause)
+    )]
+    Udp {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        cause: io::Error,
+    },
     /// The log file.
     #[error("cannot write the log {}: {cause}", path.display())]
     Log {

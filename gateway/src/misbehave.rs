@@ -58,6 +58,7 @@ impl Connection {
                 misdeeds.is_mute = true;
                 misdeeds.silent = Some(now + LOOK_EVERY);
                 misdeeds.stopped_heartbeats(now);
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pings());
             }
             Action::Close(code, reason) => machine.send_close(now, Some(*code), reason, out),
             Action::Kick => machine.send_close(now, None, "", out),
@@ -88,6 +89,12 @@ impl Connection {
                 machine.set_pong(false);
                 machine.with_dialect(now, out, |spoken, _| spoken.stop_pongs());
                 misdeeds.stopped_heartbeats(now);
+            }
+            Action::UdpPingLoss => {
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pings());
+            }
+            Action::UdpPongLoss => {
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pongs());
             }
             Action::Stall(length, every) => shared.stall(*length, *every),
             Action::Restart => {

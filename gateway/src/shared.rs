@@ -2,6 +2,7 @@
 
 use crate::backends::{Backends, server_config};
 use crate::config::{Config, Mode};
+use crate::datagrams::Datagrams;
 use crate::error::StartError;
 use crate::log::Log;
 use crate::summary::{EndingRecord, Summary};
@@ -10,6 +11,7 @@ use clw_core::Dialect;
 use clw_core::openclaw::PreauthBudget;
 use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
 use clw_core::time::Instant;
+use clw_core::verdict::DatagramBeats;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     /// The same without the server's pings.
     pub(crate) pingless_config: Arc<ServerConfig>,
     pub(crate) backends: Backends,
+    pub(crate) datagrams: Datagrams,
     pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) outbox: RefCell<Outbox<ServerEvent>>,
     pub(crate) log: Log,
@@ -81,6 +84,7 @@ impl Shared {
             server_config: Arc::new(server_config),
             pingless_config: Arc::new(pingless_config),
             backends: Backends::new(config, address),
+            datagrams: Datagrams::new(config, address)?,
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             outbox: RefCell::new(Outbox::server()),
             log,
@@ -132,6 +136,14 @@ impl Shared {
         let mut summary = self.summary.borrow_mut();
         summary.ready += 1;
         summary.ready_now += 1;
+    }
+
+    /// A session that was offered datagrams is over: what they came to.
+    pub(crate) fn datagrams_ended(&self, beats: DatagramBeats) {
+        let udp = &mut self.summary.borrow_mut().udp;
+        udp.sessions += 1;
+        udp.pings += beats.pings;
+        udp.pongs += beats.pongs;
     }
 
     /// A connection is over; without a record it was no session (a health probe).

@@ -37,8 +37,25 @@ impl Spoken {
     pub(crate) fn stop_pongs(&mut self) {
         match self {
             Self::Openclaw(_) => {}
-            Self::Clw(server) => server.stall_pongs(true),
+            Self::Clw(server) => {
+                server.stall_pongs(true);
+                server.lose_udp_pongs();
+            }
             Self::Clawchat(server) => server.stop_answering(),
+        }
+    }
+
+    /// Heartbeats that come as datagrams are lost from now on.
+    pub(crate) fn lose_udp_pings(&mut self) {
+        if let Self::Clw(server) = self {
+            server.lose_udp_pings();
+        }
+    }
+
+    /// Answers to heartbeats that come as datagrams are lost from now on.
+    pub(crate) fn lose_udp_pongs(&mut self) {
+        if let Self::Clw(server) = self {
+            server.lose_udp_pongs();
         }
     }
 

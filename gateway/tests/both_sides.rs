@@ -95,6 +95,8 @@ const CLW: &[(&str, &str)] = &[
     ("unavailable", "clw-server-unavailable"),
     ("token-expire=300s", "ok"),
     ("refuse-refresh", "ok"),
+    ("udp-ping-loss", "ok"),
+    ("udp-pong-loss", "ok"),
     ("stall=100ms", "ok"),
 ];
 

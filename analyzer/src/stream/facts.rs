@@ -1,6 +1,7 @@
 //! What the bytes of a connection told: filled in by the dialects, judged later.
 
 use super::beats::Beats;
+use super::beside::Beside;
 use clw_core::verdict::{Disconnect, Refusal, Side, Violation};
 use clw_core::{Dialect, Stage};
 
@@ -101,6 +102,8 @@ pub struct Facts {
     pub helper: bool,
     /// Heartbeats.
     pub beats: Beats,
+    /// CLW: heartbeats as datagrams, once they were offered.
+    pub beside: Option<Box<Beside>>,
     /// TLS: what failed, in words.
     pub tls_failure: Option<String>,
     /// TLS: its handshake was done.
@@ -115,6 +118,10 @@ pub struct Facts {
     pub lost_framing: bool,
     /// Frames were lost at some time, and perhaps found again.
     pub has_holes: bool,
+    /// A whole message was of no dialect that is known.
+    pub is_foreign: bool,
+    /// What a server that refused the upgrade said.
+    pub http_says: Option<Box<str>>,
     pending: Vec<u64>,
     /// Answers whose requests were not read yet: a packet before those was lost.
     early: Vec<u64>,
@@ -143,6 +150,7 @@ impl Facts {
             forgiven: None,
             helper: false,
             beats: Beats::new(heartbeat_factor),
+            beside: None,
             tls_failure: None,
             tls_done: false,
             close_notify: None,
@@ -150,6 +158,8 @@ impl Facts {
             began_in_the_middle: false,
             lost_framing: false,
             has_holes: false,
+            is_foreign: false,
+            http_says: None,
             pending: Vec::new(),
             early: Vec::new(),
         }
@@ -169,6 +179,21 @@ impl Facts {
     pub fn ready(&mut self, at_ns: u64) {
         self.reach(Stage::Ready);
         self.ready_ns.get_or_insert(at_ns);
+    }
+
+    /// The client had left at `end_ns`: what the server said later changed nothing.
+    pub fn forget_after(&mut self, end_ns: u64) {
+        let is_late = |at_ns: &Option<u64>| at_ns.is_some_and(|at_ns| at_ns > end_ns);
+        for (at_ns, stage) in [
+            (&mut self.ready_ns, Stage::Auth),
+            (&mut self.challenged_ns, Stage::Challenge),
+            (&mut self.upgraded_ns, Stage::Upgrade),
+        ] {
+            if is_late(at_ns) {
+                *at_ns = None;
+                self.stage = self.stage.min(stage);
+            }
+        }
     }
 
     /// A request went out; `id` joins it with its answer.
@@ -192,6 +217,11 @@ impl Facts {
         } else if self.early.len() < MAX_EARLY {
             self.early.push(wanted);
         }
+    }
+
+    /// Something of the server's could not be read: it may have been the answer to any request so far.
+    pub fn may_be_answered(&mut self) {
+        self.pending.clear();
     }
 
     /// Requests without an answer.

@@ -60,6 +60,8 @@ pub struct Session {
     has_syn: bool,
     /// TLS around everything else.
     tls: Option<Box<TlsSession>>,
+    /// Some of its bytes were not captured.
+    tls_has_holes: bool,
     mode: Mode,
     /// Which sides speak is the other way round than thought.
     pub is_reversed: bool,
@@ -89,6 +91,24 @@ struct Heads {
     protocols: String,
 }
 
+/// How much of a request was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Whole,
+    Begun,
+    Unseen,
+}
+
+impl Heads {
+    fn request(&self) -> Seen {
+        match self {
+            _ if self.has_request => Seen::Whole,
+            _ if self.waiting[Way::Up as usize].is_empty() => Seen::Unseen,
+            _ => Seen::Begun,
+        }
+    }
+}
+
 impl Session {
     /// A connection whose SYN was captured, or that begins in the middle.
     pub fn new(has_syn: bool, forced: Option<Dialect>, heartbeat_factor: f64, with_notes: bool) -> Self {
@@ -97,6 +117,7 @@ impl Session {
             forced,
             has_syn,
             tls: None,
+            tls_has_holes: false,
             mode: Mode::Sniff(Default::default()),
             is_reversed: false,
             notes: with_notes.then(Vec::new),
@@ -133,6 +154,7 @@ impl Session {
     /// So many bytes of `way` were not captured.
     pub fn missing(&mut self, way: Way, moment: Moment, bytes: u32, shared: &mut Shared) {
         if self.tls.is_some() {
+            self.tls_has_holes = true;
             self.encrypted(moment, shared, |tls, keys, events| {
                 tls.gap(way.sender(), Some(u64::from(bytes)), keys, events);
             });
@@ -188,7 +210,8 @@ impl Session {
             TlsEvent::Alert { side, alert } => {
                 let what = format!("alert {alert} of the {}", side.name());
                 self.note(way_of(*side), moment, || format!("TLS {what}"));
-                if !self.facts.tls_done {
+                // After a hole, an encrypted record may be taken for an alert.
+                if !self.facts.tls_done && !self.tls_has_holes {
                     self.facts.tls_failure.get_or_insert(what);
                 }
             }
@@ -200,7 +223,9 @@ impl Session {
             }
             TlsEvent::NotTls { side } => {
                 let what = format!("the {}'s first bytes are no TLS", side.name());
-                facts.tls_failure.get_or_insert(what);
+                if !self.tls_has_holes {
+                    facts.tls_failure.get_or_insert(what);
+                }
             }
             TlsEvent::NoKeys(why) => facts.no_keys = Some(why.to_string()),
             TlsEvent::ClientHello => self.note(Way::Up, moment, || "TLS ClientHello".to_owned()),
@@ -226,24 +251,52 @@ impl Session {
                 self.has_syn = false;
                 self.facts.has_holes = true;
             }
-            Mode::Http(heads) if way == Way::Down && heads.is_upgrade => {
-                // The 101 was not captured; what the client says after its request is framed all the same.
-                let up = std::mem::take(&mut heads.waiting[Way::Up as usize]);
-                let then = heads.last[Way::Up as usize];
-                self.facts.has_holes = true;
-                self.facts.reach(Stage::Challenge);
-                self.mode = Mode::WebSocket(Box::new([Frames::new(true), Frames::in_the_middle(false)]));
-                if !up.is_empty() {
-                    self.frames(Way::Up, then, Ok(&up), scratch);
-                }
-            }
-            Mode::Http(_) => {
-                self.facts.lost_framing = true;
-                self.has_syn = false;
-                self.mode = Mode::Sniff(Default::default());
-            }
+            Mode::Http(_) => self.head_missing(way, scratch),
             Mode::WebSocket(_) => self.frames(way, moment, Err(bytes), scratch),
             Mode::Opaque => {}
+        }
+    }
+
+    /// A part of a head was not captured: what is left of it may say enough.
+    fn head_missing(&mut self, way: Way, scratch: &mut Scratch) {
+        let Mode::Http(heads) = &mut self.mode else { return };
+        let status = upgrade::status(&heads.waiting[Way::Down as usize]).filter(|_| way == Way::Down);
+        let is_upgraded = status == Some(101) || (status.is_none() && way == Way::Down && heads.is_upgrade);
+        if is_upgraded {
+            // What the client says after its request is framed, whether the 101 was captured or not.
+            let up = std::mem::take(&mut heads.waiting[Way::Up as usize]);
+            let then = heads.last[Way::Up as usize];
+            let has_request = heads.has_request;
+            if status.is_some() {
+                self.facts.upgraded_ns = Some(heads.last[Way::Down as usize].at_ns);
+                self.facts.http.get_or_insert_default().status = status;
+            }
+            self.facts.has_holes = true;
+            self.facts.lost_framing = false;
+            self.facts.reach(Stage::Challenge);
+            self.mode = Mode::WebSocket(Box::new([
+                if has_request {
+                    Frames::after_unknown(true)
+                } else {
+                    Frames::in_the_middle(true)
+                },
+                if status.is_some() {
+                    Frames::after_a_cut_head(false)
+                } else {
+                    Frames::in_the_middle(false)
+                },
+            ]));
+            if has_request && !up.is_empty() {
+                self.frames(Way::Up, then, Ok(&up), scratch);
+            }
+        } else if let Some(status) = status {
+            let request = heads.request();
+            self.refused(status, request, None);
+            self.mode = Mode::Opaque;
+        } else {
+            self.facts.lost_framing = true;
+            self.has_syn = false;
+            self.mode = Mode::Sniff(Default::default());
         }
     }
 
@@ -251,6 +304,12 @@ impl Session {
     pub fn is_lost(&self) -> bool {
         self.facts.lost_framing
             || matches!(&self.mode, Mode::WebSocket(frames) if frames.iter().any(Frames::is_lost))
+    }
+
+    /// Whether the frames of `way` were lost for good.
+    pub fn is_lost_way(&self, way: Way) -> bool {
+        self.facts.lost_framing
+            || matches!(&self.mode, Mode::WebSocket(frames) if frames[way as usize].is_lost())
     }
 
     /// Frames by opcode and way.
@@ -261,15 +320,19 @@ impl Session {
         }
     }
 
-    /// What the connection turned out to be. Where nobody said a word, the user's word or else the server's port tells.
-    pub fn dialect(&self, server_port: u16) -> Dialect {
+    /// What the connection turned out to be. Where nobody said a word, the user's word tells, or what the server speaks on other
+    /// connections, or else its port.
+    pub fn dialect(&self, server_port: u16, server_speaks: Option<Dialect>) -> Dialect {
+        let elsewhere = server_speaks.filter(|_| !self.facts.is_foreign);
         match (self.facts.dialect, &self.mode) {
-            (Dialect::Unknown, Mode::WebSocket(_)) => self.forced.unwrap_or(match server_port {
-                clw_core::openclaw::DEFAULT_PORT if self.facts.first_message_ns.is_none() => {
-                    Dialect::Openclaw
-                }
-                _ => Dialect::Websocket,
-            }),
+            (Dialect::Unknown, Mode::WebSocket(_)) => {
+                self.forced.or(elsewhere).unwrap_or(match server_port {
+                    clw_core::openclaw::DEFAULT_PORT if self.facts.first_message_ns.is_none() => {
+                        Dialect::Openclaw
+                    }
+                    _ => Dialect::Websocket,
+                })
+            }
             (dialect, _) => dialect,
         }
     }
@@ -291,7 +354,6 @@ impl Session {
                 }
                 let way = if is_request { Way::Up } else { Way::Down };
                 let held = std::mem::take(held);
-                self.facts.dialect = Dialect::Http;
                 self.mode = Mode::Http(Box::default());
                 self.http(way, moment, &held, scratch);
             }
@@ -324,6 +386,7 @@ impl Session {
 
     fn http(&mut self, way: Way, moment: Moment, bytes: &[u8], scratch: &mut Scratch) {
         let Mode::Http(heads) = &mut self.mode else { return };
+        let request = heads.request();
         let waiting = &mut heads.waiting[way as usize];
         if waiting.len() + bytes.len() <= MAX_WAITING_BYTES {
             waiting.extend_from_slice(bytes);
@@ -341,8 +404,9 @@ impl Session {
                     let text = format!("{} {}", request.http.method, request.http.path);
                     let agent = request.http.user_agent.as_deref().unwrap_or_default();
                     self.facts.helper = is_helper(agent);
-                    if request.is_upgrade {
-                        self.facts.dialect = Dialect::Unknown;
+                    // Anything else was never meant to be a session.
+                    if !request.is_upgrade {
+                        self.facts.dialect = Dialect::Http;
                     }
                     self.facts.http = Some(request.http);
                     self.note(Way::Up, moment, || text);
@@ -357,10 +421,10 @@ impl Session {
             Way::Down => match upgrade::answer(waiting) {
                 Head::Whole(answer) if answer.status == 101 => self.upgraded(&answer, moment, scratch),
                 Head::Whole(answer) => {
-                    let http = self.facts.http.get_or_insert_default();
+                    let says = upgrade::plain_words(&waiting[answer.head_bytes..]);
                     // 100 and its like come before the answer.
                     if answer.status >= 200 {
-                        http.status.get_or_insert(answer.status);
+                        self.refused(answer.status, request, says);
                         self.mode = Mode::Opaque;
                     } else {
                         waiting.drain(..answer.head_bytes);
@@ -374,6 +438,26 @@ impl Session {
                 }
             },
         }
+    }
+
+    /// The server answered something else than 101.
+    fn refused(&mut self, status: u16, request: Seen, says: Option<String>) {
+        if request == Seen::Whole {
+            let http = self.facts.http.get_or_insert_default();
+            http.status.get_or_insert(status);
+            self.facts.http_says = says.map(String::into_boxed_str);
+            return;
+        }
+        // What it refused is not known.
+        let what = if request == Seen::Unseen {
+            self.facts.has_holes = true;
+            "that was not captured"
+        } else {
+            "that was not finished"
+        };
+        self.facts
+            .http_says
+            .get_or_insert_with(|| format!("HTTP {status} to a request {what}").into_boxed_str());
     }
 
     fn upgraded(&mut self, answer: &upgrade::Answer, moment: Moment, scratch: &mut Scratch) {
@@ -435,6 +519,9 @@ impl Session {
                 frames.missing(missing, scratch, &mut on);
                 let is_lost = frames.is_lost();
                 facts.has_holes |= is_lost;
+                if way == Way::Down {
+                    facts.may_be_answered();
+                }
             }
         }
     }

@@ -37,6 +37,10 @@ pub struct Half {
     pub zero_windows: u32,
     /// Probes and retransmissions since the other side was last heard.
     pub unanswered: u32,
+    /// The last run of those: when it began, and until when two or more had gone unanswered (0: they were fewer).
+    run_ns: (u64, u64),
+    /// Retransmissions since the other side last acknowledged something new.
+    pub unacknowledged: u32,
     /// Bytes that were sent, but not captured.
     pub missing_bytes: u64,
     /// When it last sent anything.
@@ -49,7 +53,8 @@ pub struct Half {
     pub recent_acks: [Option<Seq>; 4],
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
-    window_is_zero: bool,
+    /// Since when it has kept its window closed; 0 where it is open.
+    closed_ns: u64,
 }
 
 /// What two captures of one packet have in common.
@@ -91,6 +96,33 @@ impl Half {
         }
     }
 
+    /// A probe or a retransmission went out.
+    pub fn went_unanswered(&mut self, at_ns: u64) {
+        self.unanswered += 1;
+        match self.unanswered {
+            1 => self.run_ns = (at_ns, 0),
+            _ => self.run_ns.1 = at_ns,
+        }
+    }
+
+    /// The other side was heard.
+    pub fn answered(&mut self, at_ns: u64) {
+        if self.unanswered >= 2 {
+            self.run_ns.1 = at_ns;
+        }
+        self.unanswered = 0;
+    }
+
+    /// When it last sent the same again and again into the void: from when to `now_ns` at the latest.
+    pub fn stuck_ns(&self, now_ns: u64) -> (u64, u64) {
+        let until_ns = if self.unanswered >= 2 {
+            now_ns
+        } else {
+            self.run_ns.1
+        };
+        (self.run_ns.0, until_ns)
+    }
+
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
         if self.recent_acks[0] != Some(ack) {
@@ -99,16 +131,26 @@ impl Half {
         }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);
+            self.unacknowledged = 0;
         }
     }
 
-    /// Notes a window; returns whether it has just been closed.
-    pub fn window(&mut self, is_zero: bool) -> bool {
-        let closed = is_zero && !self.window_is_zero;
-        self.window_is_zero = is_zero;
-        if closed {
+    /// Since when it has kept its window closed: it does not read.
+    pub const fn window_closed_ns(&self) -> Option<u64> {
+        if self.closed_ns == 0 {
+            None
+        } else {
+            Some(self.closed_ns)
+        }
+    }
+
+    /// Notes a window.
+    pub const fn window(&mut self, is_zero: bool, at_ns: u64) {
+        if !is_zero {
+            self.closed_ns = 0;
+        } else if self.closed_ns == 0 {
+            self.closed_ns = at_ns;
             self.zero_windows += 1;
         }
-        closed
     }
 }

@@ -7,6 +7,7 @@ mod command;
 mod flags;
 mod help;
 mod pairing;
+mod typed;
 
 pub use call::{CallArg, CallError};
 pub use command::{
@@ -19,6 +20,7 @@ pub use flags::{
 };
 pub use help::generate;
 pub use pairing::PairingArgs;
+pub use typed::{shown, without_secrets};
 
 use clap::Parser;
 

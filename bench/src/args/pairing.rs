@@ -1,7 +1,9 @@
 //! Flags about devices: their approval, their tokens, and where these are kept.
 
+use super::flags::parse_secret;
 use crate::plan::{PairingMode, Prefer};
 use clap::Args;
+use clw_core::secret::Secret;
 use clw_core::units::parse_duration;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +15,8 @@ pub struct PairingArgs {
     /// A setup code, which lets one device in, once; or the file that holds it. Without a URL the code's gateway is loaded.
     ///
     /// For more devices than one: --credentials, with a `setup_code` in each line.
-    #[arg(long, value_name = "CODE|@F")]
-    pub setup_code: Option<String>,
+    #[arg(long, value_name = "CODE|@F", value_parser = parse_secret)]
+    pub setup_code: Option<Secret>,
     /// What a session does that is told PAIRING_REQUIRED [default: off].
     ///
     /// wait: it asks again until somebody approves it. approve: the run holds an admin session of its own, which approves

@@ -26,6 +26,8 @@ pub enum Source {
     None,
     /// Flags such as `--token`.
     Flags,
+    /// The command that is asked for tokens.
+    Command,
     /// The environment variable `CLW_TOKEN`.
     Environment,
     /// The embedded gateway's own token, derived from the seed.
@@ -212,6 +214,7 @@ impl Serialize for Credentials {
         let source = match &self.source {
             Source::None => "none".to_owned(),
             Source::Flags => "flags".to_owned(),
+            Source::Command => "token command".to_owned(),
             Source::Environment => "CLW_TOKEN".to_owned(),
             Source::Derived => "derived from the seed".to_owned(),
             Source::File(path) => path.display().to_string(),

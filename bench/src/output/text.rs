@@ -2,7 +2,7 @@
 
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
-use clw_core::tally::Pairings;
+use clw_core::tally::{Pairings, UdpHeartbeats};
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
@@ -173,6 +173,7 @@ fn latencies(out: &mut String, r: &Report, paint: Paint) -> Written {
         ("ready, service", l.ready_service),
         ("ready again", r.reconnect.time_to_ready_us),
         ("heartbeat", r.heartbeat.rtt_us),
+        ("heartbeat, UDP", r.heartbeat.udp_rtt_us),
     ]
     .map(|(name, s)| (name.to_owned(), s))
     .into_iter()
@@ -226,6 +227,26 @@ fn devices(out: &mut String, r: &Report, paint: Paint) -> Written {
     Ok(())
 }
 
+/// Heartbeats beside the stream.
+fn datagrams(out: &mut String, udp: UdpHeartbeats, paint: Paint) -> Written {
+    if udp.sent == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  over UDP     {} sent, {} answered, {} lost",
+        show_count(udp.sent),
+        show_count(udp.answered),
+        show_count(udp.lost)
+    )?;
+    if udp.one_way > 0 {
+        let text = format!("one-way heartbeat loss \u{d7} {}", show_count(udp.one_way));
+        let why = "pings went out, no pongs came back, the stream lived";
+        writeln!(out, "  {}: {why}", paint.paint(Role::Bad, &text))?;
+    }
+    Ok(())
+}
+
 fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
     let h = r.heartbeat.counts;
     let c = r.reconnect.counts;
@@ -246,6 +267,7 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             paint.paint(role, &format!("{} missed", show_count(h.missed)))
         )?;
     }
+    datagrams(out, h.udp, paint)?;
     if c.attempts > 0 {
         writeln!(
             out,
@@ -349,7 +371,7 @@ fn generator(out: &mut String, r: &Report, paint: Paint) -> Written {
 }
 
 /// What to do about an error of this machine.
-fn errno_hint(name: &str) -> &'static str {
+pub(super) fn errno_hint(name: &str) -> &'static str {
     match name {
         "EMFILE" => "this process has no descriptors left; raise `ulimit -n`, or use more --workers",
         "ENFILE" => "the machine has no descriptors left; raise fs.file-max",

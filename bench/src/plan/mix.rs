@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use clw_core::Dialect;
 use clw_core::openclaw::Identity;
 use clw_core::pacing::seconds;
+use clw_core::secret::Secret;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -171,6 +172,18 @@ pub struct Mix {
     pub reading: Reading,
     /// CLW and ClawChat: whether tokens are renewed.
     pub refresh: bool,
+    /// CLW: whether a session that connects again goes on with its old session id.
+    pub resume: bool,
+    /// CLW: heartbeats as datagrams too, where they are offered.
+    pub udp_heartbeat: bool,
+    /// Idle time after which a connection is probed; `None`: never.
+    #[serde(rename = "tcp_keepalive_s", with = "optional_seconds")]
+    pub tcp_keepalive: Option<Duration>,
+    /// Of a name with addresses of both families, use the IPv4 ones.
+    pub prefer_ipv4: bool,
+    /// The command that is asked for tokens.
+    #[serde(serialize_with = "fingerprint", skip_deserializing)]
+    pub token_command: Option<Secret>,
     /// The HTTP header, and OpenClaw's `userAgent`.
     pub user_agent: String,
     /// The page that a browser's client belongs to; `None`: the target's, for clients that need one.
@@ -333,6 +346,11 @@ pub(super) fn shares_of_hundred(weights: &[f64]) -> Vec<Option<u32>> {
 fn whole(x: f64) -> u32 {
     // A hair more, so that 30 % of 100 is 30 whatever floating point makes of it.
     (x + 1e-9).clamp(0.0, 100.0) as u32
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn fingerprint<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::fingerprint).serialize(serializer)
 }
 
 /// Seconds, or null.

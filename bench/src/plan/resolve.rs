@@ -4,6 +4,7 @@ use super::address::check_address;
 use super::environment::Environment;
 use super::error::{PlanError, UsageError};
 use super::load::{self, range};
+use super::otlp::OtlpEndpoint;
 use super::output::Outputs;
 use super::pairing;
 use super::sessions::{self, Common};
@@ -21,6 +22,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// As the gateway calls it, too.
+const UDP_HEARTBEAT: &str = "--udp-heartbeat";
 /// The seed, if nothing says another.
 const DEFAULT_SEED: u64 = 1;
 /// More worker processes than this are a slip of the keyboard.
@@ -44,7 +47,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         &mut notes,
     )?;
     let dialect = dialect(args, &scenario);
-    let code = pairing::setup_code(args.pairing.setup_code.as_deref())?;
+    let code = pairing::setup_code(args.pairing.setup_code.as_ref().map(Secret::expose))?;
     let url = args.target.url.as_ref().or(code.as_ref().map(|code| &code.url));
     let target = match url {
         Some(url) => TargetPlan::At(Target::parse(url, dialect).map_err(UsageError::from)?),
@@ -75,7 +78,7 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
     let is_embedded = mixes.iter().any(|mix| mix.target == TargetPlan::Embedded);
     let mut faults = args.target.fault.clone();
     if is_embedded {
-        faults.extend(scenario.gateway.clone().unwrap_or_default().faults);
+        faults.extend(scenario.gateway.iter().flat_map(|table| table.faults.clone()));
     }
     let reconnect = reconnect(&args.resilience, scenario.reconnect)?;
     if reconnect.enabled {
@@ -95,6 +98,15 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
     if drain > Duration::from_secs(3600) {
         return Err(range("--drain", format!("{}s", drain.as_secs_f64()), "0 to 1h").into());
     }
+    let impair = args.network.impair.or(scenario.impair()).unwrap_or_default();
+    if args.session.udp_heartbeat == Some(OnOff::On) && !impair.is_clean() {
+        return Err(UsageError::Conflict {
+            a: "--udp-heartbeat on",
+            b: "--impair",
+            why: "the bad network inside the process acts on streams only; netem acts on datagrams too",
+        }
+        .into());
+    }
     let plan = Plan {
         target,
         dialect,
@@ -104,21 +116,53 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         mixes,
         call_names,
         reconnect,
-        impair: args.network.impair.or(scenario.impair()).unwrap_or_default(),
+        impair,
         thresholds,
-        outputs: outputs(args)?,
+        outputs: outputs(args, environment)?,
         binds: args.network.bind.clone(),
         tls: tls(args)?,
         drain,
         flaw: args.session.flaw,
         seed,
         allow_remote: args.target.allow_remote,
+        gateway: gateway_options(args, &scenario, is_embedded, &faults),
         faults,
         pairing,
         embedded_token,
+        command: String::new(),
         notes,
     };
     check_whole(plan)
+}
+
+/// Options for the embedded gateway: those given, and what flags of sessions ask of it.
+/// What the embedded gateway is started with. What a scenario says of it has no meaning where a URL is loaded.
+fn gateway_options(args: &Args, scenario: &Scenario, is_embedded: bool, faults: &[String]) -> Vec<String> {
+    let written = scenario.gateway.iter().filter(|_| is_embedded);
+    let written: Vec<_> = written.flat_map(|table| table.options.clone()).collect();
+    let given = if args.target.gateway.is_empty() {
+        &written
+    } else {
+        &args.target.gateway
+    };
+    let mut options: Vec<String> = given
+        .iter()
+        .flat_map(|text| text.split_whitespace().map(str::to_owned))
+        .collect();
+    let written = || {
+        scenario
+            .session
+            .iter()
+            .any(|s| s.get_ref().udp_heartbeat == Some(true))
+    };
+    let wants_udp = match args.session.udp_heartbeat {
+        Some(typed) => typed == OnOff::On,
+        None => written() || faults.iter().any(|fault| fault.starts_with("udp-")),
+    };
+    if wants_udp && !options.iter().any(|option| option.starts_with(UDP_HEARTBEAT)) {
+        options.push(UDP_HEARTBEAT.to_owned());
+    }
+    options
 }
 
 fn dialect(args: &Args, scenario: &Scenario) -> Dialect {
@@ -151,6 +195,14 @@ fn check_whole(mut plan: Plan) -> Result<Plan, PlanError> {
         }
         .into());
     }
+    if plan.gateway.iter().any(|option| option != UDP_HEARTBEAT) && !plan.wants_embedded() {
+        return Err(UsageError::Conflict {
+            a: "--gateway",
+            b: "URL",
+            why: "these options are the embedded gateway's; leave the URL out, or give them to your clw-gateway",
+        }
+        .into());
+    }
     let tls = plan
         .mixes
         .iter()
@@ -171,7 +223,8 @@ fn check_whole(mut plan: Plan) -> Result<Plan, PlanError> {
         }
         .into());
     }
-    if plan.mixes.iter().any(|m| m.credentials.get(0).is_anonymous()) {
+    let shows_nothing = |m: &super::Mix| m.credentials.get(0).is_anonymous() && m.token_command.is_none();
+    if plan.mixes.iter().any(shows_nothing) {
         plan.notes.push(
             "no token or password: sessions show nothing to be let in with (--token-file, CLW_TOKEN)"
                 .to_owned(),
@@ -186,6 +239,7 @@ fn mixes_with_credentials(
     scenario: &Scenario,
 ) -> Result<Vec<(SessionTable, Option<Credentials>)>, PlanError> {
     let typed = args.identity.token.is_some()
+        || args.identity.token_command.is_some()
         || args.identity.token_file.is_some()
         || args.identity.credentials.is_some()
         || args.identity.password.is_some()
@@ -230,6 +284,25 @@ fn credentials(
     embedded_token: &Secret,
 ) -> Result<Credentials, PlanError> {
     let identity = &args.identity;
+    if identity.token_command.is_some() {
+        let others = [
+            ("--token", identity.token.is_some()),
+            ("--token-file", identity.token_file.is_some()),
+            ("--credentials", identity.credentials.is_some()),
+        ];
+        if let Some((flag, _)) = others.into_iter().find(|(_, given)| *given) {
+            return Err(UsageError::Conflict {
+                a: flag,
+                b: "--token-command",
+                why: "a session's tokens come from one place; leave one of them out",
+            }
+            .into());
+        }
+        let credential = Credential::anonymous()
+            .and_password(identity.password.clone())
+            .and_device_token(identity.device_token.clone());
+        return Ok(Credentials::single(Source::Command, credential));
+    }
     if let Some(path) = &identity.credentials {
         let others = [
             ("--token", identity.token.is_some()),
@@ -384,14 +457,26 @@ fn reconnect(args: &ResilienceArgs, table: Option<ReconnectTable>) -> Result<Rec
     })
 }
 
-fn outputs(args: &Args) -> Result<Outputs, UsageError> {
+fn outputs(args: &Args, environment: &Environment) -> Result<Outputs, UsageError> {
     let output = &args.output;
+    let otlp = output
+        .otlp
+        .as_ref()
+        .map(|url| url.parse::<OtlpEndpoint>())
+        .transpose()?;
+    let otlp = match (otlp, &environment.otlp_headers) {
+        (Some(to), Some(headers)) => Some(to.with_headers(headers)?),
+        (to, _) => to,
+    };
     let outputs = Outputs {
         json: output.json.clone(),
+        html: output.html.clone(),
         csv: output.csv.clone(),
         hdr: output.hdr.clone(),
         journal: output.journal.clone(),
         telemetry: output.telemetry.clone(),
+        prometheus: output.prometheus,
+        otlp,
         tui: output.tui,
     };
     if let [a, b, ..] = outputs.on_stdout()[..] {

@@ -14,6 +14,8 @@ pub struct WirePlan {
     embedded_token: String,
     admin_token: Option<String>,
     next_token: Option<String>,
+    /// Of each mix.
+    token_commands: Vec<Option<String>>,
     /// Real paths (with query) of the targets: the plan's first, then one a mix.
     paths: Vec<Option<String>>,
     /// Different pools of identities.
@@ -66,6 +68,11 @@ impl WirePlan {
             embedded_token: plan.embedded_token.expose().to_owned(),
             admin_token: clear(plan.pairing.admin_token.as_ref()),
             next_token: clear(plan.pairing.next_token.as_ref()),
+            token_commands: plan
+                .mixes
+                .iter()
+                .map(|mix| Some(mix.token_command.as_ref()?.expose().to_owned()))
+                .collect(),
             paths: std::iter::once(&plan.target)
                 .chain(plan.mixes.iter().map(|m| &m.target))
                 .map(path)
@@ -97,11 +104,13 @@ impl WirePlan {
             embedded_token,
             admin_token,
             next_token,
+            token_commands,
             paths,
             pools,
             pool_of_mix,
         } = self;
         if pool_of_mix.len() != plan.mixes.len()
+            || token_commands.len() != plan.mixes.len()
             || paths.len() != plan.mixes.len() + 1
             || plan.mixes.is_empty()
         {
@@ -117,6 +126,9 @@ impl WirePlan {
         let pools = pools?;
         for (mix, pool) in plan.mixes.iter_mut().zip(pool_of_mix) {
             mix.credentials = pools.get(pool).ok_or(WireError::Incomplete)?.clone();
+        }
+        for (mix, command) in plan.mixes.iter_mut().zip(token_commands) {
+            mix.token_command = command.map(Secret::new);
         }
         let targets = std::iter::once(&mut plan.target).chain(plan.mixes.iter_mut().map(|m| &mut m.target));
         for (target, path) in targets.zip(paths) {

@@ -51,6 +51,7 @@ impl Embedded {
                 &workers.max(1).to_string(),
             ])
             .args(["--leave-with-input", "--json", "-"])
+            .args(&plan.gateway)
             .args(plan.faults.iter().flat_map(|fault| ["--fault", fault]))
             // Not on the command line, where everybody could read it.
             .env("CLW_TOKEN", plan.embedded_token.expose())

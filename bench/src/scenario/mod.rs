@@ -13,7 +13,7 @@ pub use table::{
     CallTable, LoadTable, ModelName, PairingTable, ReconnectTable, Scenario, SessionTable, StageTable,
     Thresholds,
 };
-pub use value::{DurationValue, HeartbeatValue};
+pub use value::{DurationValue, HeartbeatValue, SecretText};
 
 pub(crate) use near::nearest;
 

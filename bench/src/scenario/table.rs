@@ -1,6 +1,6 @@
 //! The tables of a scenario, as written.
 
-use super::value::{DurationValue, HeartbeatValue};
+use super::value::{DurationValue, HeartbeatValue, SecretText};
 use crate::plan::{ClwWire, Flaw, IdentityKind, PairingMode, Plugin, Prefer, Reading, Role};
 use clw_core::Dialect;
 use clw_core::impair::Spec;
@@ -115,6 +115,16 @@ pub struct SessionTable {
     pub plugin: Option<Plugin>,
     /// As `--reading`.
     pub reading: Option<Reading>,
+    /// As `--resume`.
+    pub resume: Option<bool>,
+    /// As `--udp-heartbeat`.
+    pub udp_heartbeat: Option<bool>,
+    /// As `--tcp-keepalive`.
+    pub tcp_keepalive: Option<HeartbeatValue>,
+    /// As `--prefer-ipv4`.
+    pub prefer_ipv4: Option<bool>,
+    /// As `--token-command`.
+    pub token_command: Option<SecretText>,
     /// `false` as `--no-refresh`.
     pub refresh: Option<bool>,
     /// The `Origin` header [for clients of a browser: the target's own page].
@@ -197,6 +207,9 @@ pub struct GatewayTable {
     /// As `--fault`.
     #[serde(default)]
     pub faults: Vec<String>,
+    /// As `--gateway`.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// `[reconnect]`.
@@ -243,8 +256,13 @@ impl Scenario {
                 }
                 names.push(name);
             }
-            if table.credentials.is_some() && table.token_file.is_some() {
-                let problem = "give `credentials` or `token_file`, not both".to_owned();
+            let sources = [
+                table.credentials.is_some(),
+                table.token_file.is_some(),
+                table.token_command.is_some(),
+            ];
+            if sources.into_iter().filter(|given| *given).count() > 1 {
+                let problem = "give one of `credentials`, `token_file` and `token_command`".to_owned();
                 return Err((session.span(), problem));
             }
             table.check()?;

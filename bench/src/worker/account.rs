@@ -36,8 +36,11 @@ impl Account {
         let name = || -> Arc<str> { format!("{}-{}", settings.client_id, settings.number).into() };
         match settings.mix.dialect {
             Dialect::Clw => {
-                let secret = kind.secret(settings);
-                Some(Self::Clw(Arc::new(clw::Account::derived(name(), secret))))
+                let account = match kind.token_command {
+                    Some(_) => clw::Account::new(name(), clw::TokenSource::asked()),
+                    None => clw::Account::derived(name(), kind.secret(settings)),
+                };
+                Some(Self::Clw(Arc::new(account)))
             }
             Dialect::Clawchat => {
                 let device = name();

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::link::Target;
 use super::session::SessionState;
+use super::token_command::TokenCommand;
 use crate::plan::{ClwWire, Flaw, Mix, Plan, Plugin, Reading, Role, SessionSettings};
 use clw_core::openclaw::{self, ClientInfo, Credentials};
 use clw_core::secret::Secret;
@@ -28,6 +29,8 @@ pub struct Kind {
     clawchat: Arc<clawchat::ClientConfig>,
     /// The secret that CLW's and ClawChat's tokens are derived from, where all sessions have the same.
     common_secret: Option<Arc<Secret>>,
+    /// Where tokens come from, if not from the credentials.
+    pub(super) token_command: Option<TokenCommand>,
     /// Credentials of sessions without a device, where all have the same.
     common: Option<Arc<Credentials>>,
 }
@@ -55,7 +58,7 @@ impl Kind {
             ))
         };
         Self {
-            target,
+            token_command: mix.token_command.clone().map(TokenCommand::new),
             connection: Arc::new(ClientConfig {
                 host,
                 target: path,
@@ -66,7 +69,7 @@ impl Kind {
                 handshake_timeout: None,
                 answer_pings: flaw != Some(Flaw::NoPong),
             }),
-            clw: Arc::new(clw_config(mix, flaw)),
+            clw: Arc::new(clw_config(mix, &target, flaw)),
             clawchat: Arc::new(clawchat_config(mix, flaw)),
             common_secret: (mix.credentials.len() <= 1)
                 .then(|| mix.credentials.get(0).token.clone())
@@ -74,6 +77,7 @@ impl Kind {
                 .map(Arc::new),
             operator: config(Role::Operator),
             node: config(Role::Node),
+            target,
             common: (mix.credentials.len() <= 1)
                 .then(|| Arc::new(credentials(&mix.credentials.get(0).clone()))),
         }
@@ -142,25 +146,30 @@ impl Kind {
                 client.unwrap_or_else(|| openclaw::Client::new(config, Arc::new(Credentials::default()))),
             );
         }
-        let proof = match (&self.common, settings.has_device()) {
-            (Some(common), false) => common.clone(),
-            _ => Arc::new(Credentials {
-                identity: settings.identity(),
-                ..credentials(credential)
-            }),
+        let proof = match (&self.common, &state.token) {
+            (Some(common), None) if !settings.has_device() => common.clone(),
+            (_, asked) => {
+                let shown = credentials(credential);
+                Arc::new(Credentials {
+                    identity: settings.identity(),
+                    token: asked.clone().or(shown.token),
+                    ..shown
+                })
+            }
         };
         Box::new(openclaw::Client::new(config, proof))
     }
 }
 
 /// CLW's settings of a kind.
-fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
+fn clw_config(mix: &Mix, target: &Target, flaw: Option<Flaw>) -> clw::ClientConfig {
     let wire = match mix.wire {
         ClwWire::V2_1 => clw::WireVersion::V2_1,
         ClwWire::V2_2 => clw::WireVersion::V2_2,
     };
     let defaults = clw::ClientConfig::new(wire);
     clw::ClientConfig {
+        wire,
         beats: mix.heartbeat.map_or(clw::Beats::Off, clw::Beats::Every),
         pong_timeout: mix.heartbeat_timeout,
         refresh_lead: defaults.refresh_lead.filter(|_| mix.refresh),
@@ -171,7 +180,9 @@ fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
             Some(Flaw::BadSignature | Flaw::NoPong | Flaw::Leave) | None => None,
         },
         client_version: mix.client_version.clone(),
-        ..defaults
+        resume: mix.resume,
+        // The bad network inside the process does not reach them.
+        datagrams: mix.udp_heartbeat && target.impair.is_none(),
     }
 }
 
@@ -270,6 +281,7 @@ pub fn identity_name(settings: &SessionSettings<'_>, plan: &Plan) -> String {
         .or_else(|| credential.device_token());
     match secret {
         Some(secret) => secret.fingerprint(),
+        None if settings.mix.token_command.is_some() => settings.client_id.to_owned(),
         None if plan.dialect == Dialect::Openclaw => "anonymous".to_owned(),
         None => settings.client_id.to_owned(),
     }

@@ -8,6 +8,7 @@ mod approval;
 mod approver;
 mod attempt;
 mod clock;
+mod datagrams;
 mod devices;
 mod drive;
 mod impaired;
@@ -17,9 +18,11 @@ mod recovery;
 mod renewal;
 mod session;
 mod slots;
+mod token_command;
+mod tokens;
 
 pub use clock::Clock;
-pub use link::Target;
+pub use link::{Family, Target};
 pub use mix::Kind;
 pub use slots::run;
 
@@ -32,6 +35,7 @@ use clw_core::session::{ClientDialect, ClientEvent, Outbox};
 use clw_core::snapshot::{Snapshot, keep_recent};
 use clw_core::tally::Tally;
 use clw_core::time::Instant;
+use datagrams::Datagrams;
 use devices::Devices;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -97,10 +101,12 @@ struct Worker {
     /// Connections of the interval that the next snapshot tells of.
     recent: RefCell<Vec<SessionRecord>>,
     journal: bool,
-    tally: RefCell<Tally>,
+    /// Tasks beside the sessions' own count too.
+    tally: Rc<RefCell<Tally>>,
     outbox: RefCell<Outbox<ClientEvent>>,
     scratch: RefCell<Vec<u8>>,
     nonces: RefCell<ChaCha8Rng>,
+    datagrams: Datagrams,
     server_version: RefCell<Option<String>>,
     stop: Notify,
     idle: Notify,
@@ -134,13 +140,14 @@ impl Worker {
             reconnect,
             recent: RefCell::default(),
             journal,
-            tally: RefCell::new(Tally::new(&plan.call_names)),
+            tally: Rc::new(RefCell::new(Tally::new(&plan.call_names))),
             outbox: RefCell::new(Outbox::client(plan.seed)),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             // Keys and masks of two workers must not be the same.
             nonces: RefCell::new(ChaCha8Rng::seed_from_u64(
                 plan.seed ^ u64::from(plan.shard.index()) << 32,
             )),
+            datagrams: Datagrams::default(),
             server_version: RefCell::new(None),
             stop: Notify::new(),
             idle: Notify::new(),

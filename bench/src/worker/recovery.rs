@@ -28,8 +28,11 @@ pub(super) async fn next(
     match &state.account {
         Some(Account::Clawchat(account)) => clawchat(worker, state, account, end, backoff).await,
         Some(Account::Clw(account)) => backoff.after(verdict, end.ready_for, account.has_token()),
-        // Without a device a session has one credential: once refused it is dead, and there is no other.
-        Some(Account::Openclaw(_)) | None => backoff.after(verdict, end.ready_for, false),
+        // Without a device a session has one credential: once refused it is dead, and there is no other. A command may have one.
+        Some(Account::Openclaw(_)) | None => {
+            let has_other = worker.kind(state.mix).token_command.is_some();
+            backoff.after(verdict, end.ready_for, has_other)
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use super::account::Account;
 use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
-use super::{Worker, recovery};
+use super::{Worker, recovery, tokens};
 use clw_core::Stage;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
+use clw_core::secret::Secret;
 use clw_core::session::ClientConnection;
 use clw_core::tally::{Metric, Tally};
 use clw_core::time::{Instant, earliest};
@@ -33,6 +34,8 @@ pub(super) struct SessionState {
     pub calls: Vec<NextCall>,
     /// Since when it has waited for approval.
     pub unapproved_since: Option<Instant>,
+    /// The token that a command gave for the next connection (openclaw without a device).
+    pub token: Option<Secret>,
     /// What it keeps over its connections, where the dialect's tokens change.
     pub account: Option<Account>,
     /// Renewals that were counted, and whether the log-out was.
@@ -75,6 +78,7 @@ impl SessionState {
             slot_end: None,
             calls: Vec::new(),
             unapproved_since: None,
+            token: None,
             renewals: (0, false),
             first_ready: None,
             meant_from: None,
@@ -220,15 +224,20 @@ pub struct ConnectionEnd {
 
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
+    // Boxed: a process's state is large, and sessions without one must not carry room for it.
+    if worker.kind(state.mix).token_command.is_some()
+        && !Box::pin(tokens::provide(worker, state, attempt)).await
+    {
+        return None;
+    }
     let began = worker.clock.now();
     let dialect = worker.dialect(state, attempt);
     let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.kind(state.mix).target.address(state.number);
-    let mut local = None;
     let (number, mix) = (state.number, state.mix);
-    let mut session = Attempt::new(state);
-    match open(worker, &mut connection, (number, mix), attempt, &mut local).await {
+    let mut session = Attempt::new(state, remote);
+    match open(worker, &mut connection, (number, mix), attempt, &mut session.ends).await {
         Ok(Some(stream)) => drive(worker, &mut connection, stream, &mut session).await,
         Ok(None) => {}
         Err(name) => {
@@ -240,6 +249,7 @@ async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -
     }
     let ended_at = worker.clock.now();
     let (ready_at, heartbeats) = (session.ready_at, session.heartbeats);
+    let (local, remote) = session.ends;
     let ready_until = state.planned_end.map_or(ended_at, |end| ended_at.min(end));
     let ready_for = ready_at.map_or(Duration::ZERO, |at| ready_until.since(at));
     state.ready_us += clw_core::time::micros(ready_for);
@@ -276,7 +286,7 @@ async fn open(
     connection: &mut ClientConnection,
     (number, mix): (u64, usize),
     attempt: u32,
-    local: &mut Option<SocketAddr>,
+    ends: &mut (Option<SocketAddr>, SocketAddr),
 ) -> Result<Option<Stream>, &'static str> {
     let target = &worker.kind(mix).target;
     let began = worker.clock.now();
@@ -296,7 +306,7 @@ async fn open(
             return Ok(None);
         }
     };
-    *local = tcp.local;
+    *ends = (tcp.local, tcp.remote);
     if target.impair.is_none() {
         worker
             .tally

@@ -147,6 +147,7 @@ impl Reporter {
             source: self.source.clone(),
             seq: self.seq,
             elapsed_us: now.as_micros(),
+            began_unix_us: 0,
             interval_us: clw_core::time::micros(now.since(self.last)),
             phase,
             target: Target {
@@ -283,7 +284,7 @@ async fn wait_until(worker: &Worker, at: Instant, behind: &mut u32) -> bool {
     if worker.is_stopping() {
         return false;
     }
-    if worker.clock.now() >= at {
+    if worker.clock.has_come(at) {
         *behind += 1;
         if behind.is_multiple_of(START_BATCH) {
             tokio::task::yield_now().await;

@@ -258,6 +258,18 @@ impl ClientConnection {
         self.is_ready() && self.dialect.request(now, call, scheduled, method, params, out)
     }
 
+    /// A datagram came for this session, beside its stream. It never ends the connection.
+    pub fn datagram(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox<ClientEvent>) {
+        if matches!(self.phase, Phase::Open) {
+            self.dialect.datagram(now, bytes, out);
+        }
+    }
+
+    /// Datagrams that were offered cannot be sent from here: they are left out.
+    pub fn without_datagrams(&mut self) {
+        self.dialect.without_datagrams();
+    }
+
     /// What was seen of this connection, as of `now`.
     pub fn observation(&self, now: Instant) -> Observation {
         let end = self.ended_at.unwrap_or(now);

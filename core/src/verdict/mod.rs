@@ -16,11 +16,11 @@ pub use close_code::{CloseCodeEntry, CloseStage, close_code, close_codes, close_
 pub use entry::{
     Entry, ErrorCodeEntry, EvidenceSources, ResetEntry, entry, error_code, error_codes, reset_entry,
 };
-pub use evidence::evidence;
+pub use evidence::{evidence, idle_timer};
 
 pub use observation::{
-    CloseFrame, Connect, Disconnect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side,
-    Viewpoint, Violation,
+    CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, HeartbeatLoss, Observation, OneWay, Refusal,
+    RefusalClass, Side, Viewpoint, Violation,
 };
 
 pub use reset::ResetClass;

@@ -41,6 +41,8 @@ pub enum Kind {
     AuthDown,
     /// What the refresh endpoint does (ClawChat).
     Refresh(RefreshFault),
+    /// The refresh endpoint answers so late (ClawChat).
+    RefreshDelay(Duration),
     /// The server sends no ws pings.
     PingStop,
     /// TLS is closed before its handshake is done.
@@ -108,6 +110,10 @@ pub enum Action {
     TickStall,
     /// Client pings are not answered any more.
     PongLoss,
+    /// The client's AUTH_PING datagrams are lost on their way (CLW).
+    UdpPingLoss,
+    /// The AUTH_PONG datagrams are lost on their way (CLW).
+    UdpPongLoss,
     /// The event loop stands still for the first duration, for everybody; with a second one, again after each of these.
     Stall(Duration, Option<Duration>),
     /// The gateway says that it restarts.

@@ -97,7 +97,9 @@ pub const FAULTS: &[FaultInfo] = &[
     row("unavailable", "", "refuses as starting: 1013, try again later", |_| Some(Kind::Unavailable)),
     row("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)).of(RENEWING),
     row("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)).of(CLAWCHAT),
-    row("refresh", "=CODE|reject", "the refresh endpoint answers this, or rotates to a dead token", refresh).of(CLAWCHAT),
+    row("refresh", "=CODE|reject|lose", "the refresh endpoint answers this (0: takes any refresh token), or rotates to a dead token, or rotates and resets",
+        refresh).of(CLAWCHAT),
+    row("refresh-delay", "=T", "the refresh endpoint answers so late", |v| parse_duration(v).ok().map(Kind::RefreshDelay)).of(CLAWCHAT),
     row("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)).of(CLW),
     row("rst", "", "cuts the connection with RST", |_| at(Action::Rst)),
     row("fin", "", "closes the connection without a close frame", |_| at(Action::Fin)),
@@ -124,6 +126,8 @@ pub const FAULTS: &[FaultInfo] = &[
     row("mute", "", "answers no requests any more", |_| at(Action::Mute)).of(CHALLENGING),
     row("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)).of(OPENCLAW),
     row("pong-loss", "", "answers no heartbeats of the client any more", |_| at(Action::PongLoss)),
+    row("udp-ping-loss", "", "loses AUTH_PING datagrams, not the stream", |_| at(Action::UdpPingLoss)).of(CLW),
+    row("udp-pong-loss", "", "loses AUTH_PONG datagrams, not the stream", |_| at(Action::UdpPongLoss)).of(CLW),
     row("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)).of(CHALLENGING),
     row("stall", "=T[/EVERY]", "stops the event loop for T, for everybody, once or each EVERY", stall),
 ];
@@ -137,6 +141,8 @@ fn close(value: &str) -> Option<Kind> {
 fn refresh(value: &str) -> Option<Kind> {
     let fault = match value {
         "reject" => RefreshFault::RotateThenReject,
+        "lose" => RefreshFault::RotateThenLose,
+        "0" => RefreshFault::TakeAny,
         _ => match value.parse::<u16>().ok()? {
             status @ 500..600 => RefreshFault::Status(status),
             code => RefreshFault::Code(code.into()),

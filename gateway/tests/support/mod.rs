@@ -7,12 +7,14 @@ use clw_core::clawchat;
 use clw_core::clw;
 use clw_core::openclaw::{Client, ClientConfig, ClientInfo, Credentials};
 use clw_core::secret::Secret;
-use clw_core::session::{ClientConfig as ConnectionConfig, ClientConnection, ClientDialect, Finish, Outbox};
+use clw_core::session::{
+    ClientConfig as ConnectionConfig, ClientConnection, ClientDialect, ClientEvent, Finish, Outbox,
+};
 use clw_core::time::Instant;
 use clw_core::verdict::{Connect, EndingKind, Observation, Side, classify};
 use clw_gateway::{Config, EndingRecord, Gateway, Summary};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -78,6 +80,35 @@ pub fn config_of(dialect: Dialect, faults: &[&str]) -> Config {
     }
 }
 
+/// A session's datagrams, over a socket of its own.
+struct Beside {
+    socket: UdpSocket,
+}
+
+impl Beside {
+    fn tell(this: &mut Option<Self>, event: &ClientEvent, server: SocketAddr) {
+        match (event, this) {
+            (ClientEvent::DatagramsOffered { port, .. }, this) => {
+                let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let socket = UdpSocket::bind(any).unwrap();
+                // Connected: what comes from another address than the gateway's is not seen.
+                socket.connect((server.ip(), *port)).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                *this = Some(Self { socket });
+            }
+            (ClientEvent::Datagram(bytes), Some(this)) => drop(this.socket.send(bytes)),
+            _ => {}
+        }
+    }
+
+    fn hand_over(&self, now: Instant, machine: &mut ClientConnection, out: &mut Outbox<ClientEvent>) {
+        let mut bytes = [0; 64];
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            machine.datagram(now, &bytes[..length], out);
+        }
+    }
+}
+
 impl Visit {
     /// One session, from connect to its end, as the client saw it.
     pub fn to(&self, address: SocketAddr) -> Observation {
@@ -111,7 +142,14 @@ impl Visit {
         machine.connected(now(), *b"0123456789abcdef", &mut out);
         let mut buffer = vec![0; 64 * 1024];
         let mut ready_at = None;
+        let mut beside = None;
         loop {
+            for event in &out.events {
+                Beside::tell(&mut beside, event, address);
+            }
+            if let Some(beside) = &beside {
+                beside.hand_over(now(), &mut machine, &mut out);
+            }
             let finish = out.finish;
             if !out.bytes.is_empty() && socket.write_all(&out.bytes).is_err() && finish.is_none() {
                 // What the server sent before it went may still be read.
@@ -139,7 +177,13 @@ impl Visit {
                 continue;
             }
             let next = clw_core::time::earliest(machine.deadline(), leave.filter(|_| machine.is_ready()));
-            let wait = next.map_or(millis(50), |at| at.since(now())).max(millis(1));
+            let longest = if beside.is_some() {
+                millis(2)
+            } else {
+                millis(60_000)
+            };
+            let wait = next.map_or(millis(50), |at| at.since(now()));
+            let wait = wait.clamp(millis(1), longest);
             socket.set_read_timeout(Some(wait)).unwrap();
             match socket.read(&mut buffer) {
                 Ok(0) => machine.transport_ended(now(), EndingKind::Fin, Side::Server),

@@ -26,6 +26,14 @@ impl Canary {
         Some(if all_ready { Self::Well } else { Self::Unwell })
     }
 
+    /// The same where there is little room.
+    pub const fn in_short(self) -> &'static str {
+        match self {
+            Self::Well => "canaries well: the users' network",
+            Self::Unwell => "canaries suffer too",
+        }
+    }
+
     /// What that means in an incident.
     pub const fn meaning(self) -> &'static str {
         match self {

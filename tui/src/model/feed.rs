@@ -84,6 +84,13 @@ impl Feed {
         }
     }
 
+    /// When the dashboard's second 0 was by the clock on the wall, in seconds since 1970; `None` where the source does
+    /// not tell.
+    pub fn began_unix_s(&self) -> Option<u64> {
+        let told = self.last.as_ref().map(|l| l.began_unix_us).filter(|us| *us > 0)?;
+        u64::try_from(signed(told).saturating_sub(self.offset_us).max(0) / 1_000_000).ok()
+    }
+
     /// Histograms of the run as far as it was seen.
     pub fn totals(&self) -> &BTreeMap<String, Histogram> {
         &self.totals
