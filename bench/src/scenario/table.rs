@@ -129,7 +129,7 @@ pub struct SessionTable {
     pub refresh: Option<bool>,
     /// The `Origin` header [for clients of a browser: the target's own page].
     pub origin: Option<String>,
-    /// The close code with which sessions leave, 1000 or 1001 [1000].
+    /// The close code with which sessions leave: 1000, which is the default, or 1001.
     pub leave_code: Option<Spanned<u16>>,
     /// As `--platform`.
     pub platform: Option<String>,

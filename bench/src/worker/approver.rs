@@ -2,12 +2,11 @@
 
 use super::link::Stream;
 use super::{Kind, Worker};
-use clw_core::Dialect;
 use clw_core::openclaw::{self, ClientInfo, Credentials};
-use clw_core::reconnect::kills_credential;
 use clw_core::secret::Secret;
 use clw_core::session::{ClientConnection, ClientEvent, Outbox};
 use clw_core::verdict::{Verdict, classify};
+use clw_core::{Dialect, Stage};
 use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -30,7 +29,11 @@ pub(super) struct Request {
 }
 
 /// Approves until nobody can ask any more.
-pub(super) async fn run(worker: Rc<Worker>, token: Secret, mut requests: mpsc::UnboundedReceiver<Request>) {
+pub(super) async fn run(
+    worker: Rc<Worker>,
+    mut token: Secret,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+) {
     // An admin session that is not needed is not opened.
     let Some(first) = requests.recv().await else {
         return;
@@ -42,22 +45,28 @@ pub(super) async fn run(worker: Rc<Worker>, token: Secret, mut requests: mpsc::U
         .iter()
         .position(|mix| mix.dialect == Dialect::Openclaw);
     let kind = worker.kinds[openclaw.unwrap_or(0).min(worker.kinds.len() - 1)].clone();
-    let proof = Arc::new(Credentials {
-        token: Some(token),
-        ..Credentials::default()
-    });
     let config = Arc::new(config());
     for number in 0.. {
-        let client = openclaw::Client::new(config.clone(), proof.clone());
+        let proof = Credentials {
+            token: Some(token.clone()),
+            ..Credentials::default()
+        };
+        let client = openclaw::Client::new(config.clone(), Arc::new(proof));
         let mut connection =
             ClientConnection::new(kind.connection.clone(), Box::new(client), worker.clock.now());
         if let Some(stream) = open(&worker, &kind, number).await {
             serve(&worker, &mut connection, stream, &mut requests, &mut due).await;
         }
-        // A gateway that restarts is no mistake of this run; a token that is none of an administrator's is.
-        let verdict = classify(&connection.observation(worker.clock.now())).verdict;
-        if kills_credential(verdict) || verdict == Verdict::PairingRequired {
-            worker.tally.borrow_mut().generator_error("admin session refused");
+        // A gateway that restarts is no mistake of this run; a token that is none of an administrator's is, unless the gateway
+        // has changed it.
+        let now = worker.clock.now();
+        let verdict = classify(&connection.observation(now)).verdict;
+        let was_refused = matches!(verdict, Verdict::AuthFailed | Verdict::PairingRequired);
+        if was_refused && connection.entered(Stage::Ready).is_none() {
+            match worker.devices.next_token(now).filter(|next| *next != token) {
+                Some(next) => token = next,
+                None => worker.tally.borrow_mut().generator_error("admin session refused"),
+            }
         }
         // Whoever does not wait any more needs no approval.
         due.retain(|request| !request.answer.is_closed());
