@@ -168,7 +168,9 @@ fn endings(out: &mut String, totals: &Totals) -> Written {
             out,
             "<tr><td class=\"number\">{}</td><td class=\"number\">{share:.2} %</td><td class=\"{class}\">{name}</td><td>{}</td><td>",
             show_count(*count),
-            ender(totals.enders.get(name))
+            Some(ender(totals.enders.get(name)))
+                .filter(|by| *by != "unknown")
+                .unwrap_or_default()
         )?;
         if is_error(verdict) {
             explained(out, verdict)?;
