@@ -553,3 +553,32 @@ fn a_refusal_whose_syn_ack_was_lost_too_is_not_taken_for_silence() {
     wire.fin(Server);
     assert_eq!(wire.only().record.verdict, Some("incomplete"));
 }
+
+#[test]
+fn a_capture_of_one_direction_says_so_once_for_all() {
+    let mut wire = Wire::new(PORT);
+    wire.unheard = Some(Server);
+    wire.ready();
+    let mut totals = Totals::default();
+    for judged in wire.end() {
+        totals.add(&judged);
+    }
+    totals.finish();
+    assert_eq!(
+        (totals.summary.unheard.client, totals.summary.unheard.server),
+        (0, 1)
+    );
+}
+
+#[test]
+fn every_stage_of_the_handshake_has_its_time() {
+    let mut wire = Wire::new(PORT);
+    wire.ready();
+    let mut totals = Totals::default();
+    for judged in wire.end() {
+        totals.add(&judged);
+    }
+    totals.finish();
+    let names: Vec<_> = totals.summary.stages_us.keys().copied().collect();
+    assert_eq!(names, ["auth", "challenge", "ready", "upgrade"]);
+}
