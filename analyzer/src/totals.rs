@@ -7,7 +7,7 @@ pub use silences::Silence;
 pub use storms::Incident;
 
 use crate::judge::Judged;
-use crate::record::Record;
+use crate::record::{Record, Sides};
 use clw_core::histogram::Histogram;
 use clw_core::report::Report;
 use clw_core::verdict::{Side, Verdict};
@@ -44,6 +44,10 @@ pub struct Summary {
     pub heartbeat_gaps: u64,
     /// Connections whose heartbeats as datagrams went one way only.
     pub one_way_losses: u64,
+    /// Time that the stages of the handshake took, microseconds: `upgrade`, `challenge`, `auth`, and `ready` from the first packet on.
+    pub stages_us: BTreeMap<&'static str, clw_core::histogram::Summary>,
+    /// Connections of which no packet of that side was captured.
+    pub unheard: Sides<u64>,
     /// Helpers that left before connect: harmless, and not counted as errors.
     pub helpers: u64,
     /// Many sessions that ended together.
@@ -63,6 +67,8 @@ pub struct Totals {
     pub enders: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// First packet to ready.
     pub ready: Histogram,
+    /// Upgrade, challenge, auth.
+    stages: [Histogram; 3],
     errors: u64,
     storms: Storms,
     silences: Silences,
@@ -93,8 +99,20 @@ impl Totals {
         } else if ended && record.stage >= Stage::Challenge && record.dialect != Dialect::Tls {
             *summary.by_close_code.entry(1006).or_default() += 1;
         }
+        let took = |ms: f64| Duration::from_secs_f64(ms / 1e3);
         if let Some(ready_ms) = record.stages_ms.ready {
-            self.ready.record(Duration::from_secs_f64(ready_ms / 1e3));
+            self.ready.record(took(ready_ms));
+        }
+        let stages = record.stages_ms;
+        let stages = [stages.upgrade, stages.challenge, stages.auth];
+        for (histogram, ms) in self.stages.iter_mut().zip(stages) {
+            if let Some(ms) = ms {
+                histogram.record(took(ms));
+            }
+        }
+        if record.stage > Stage::Tcp || record.bytes != Sides::default() {
+            summary.unheard.client += u64::from(record.packets.client == 0);
+            summary.unheard.server += u64::from(record.packets.server == 0);
         }
         if judged.is_error {
             self.errors += 1;
@@ -119,6 +137,11 @@ impl Totals {
         let sessions = self.summary.sessions;
         if sessions > 0 {
             self.summary.error_rate_pct = (self.errors as f64 * 1e5 / sessions as f64).round() / 1e3;
+        }
+        let names = ["upgrade", "challenge", "auth", "ready"];
+        let histograms = self.stages.iter().chain([&self.ready]);
+        for (name, histogram) in names.into_iter().zip(histograms).filter(|(_, h)| !h.is_empty()) {
+            self.summary.stages_us.insert(name, histogram.summary());
         }
         self.summary.incidents = std::mem::take(&mut self.storms).incidents();
         self.summary.silences = std::mem::take(&mut self.silences).all();

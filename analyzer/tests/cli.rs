@@ -48,6 +48,7 @@ fn the_report_tells_the_incident_the_endings_and_what_to_do_next() {
         "ended clw-server-restart within",
         "the gateway was restarted in order",
         "close codes: 1012 × 6",
+        "first packet to ready",
         "--conn 1",
         "clw-bench explain clw-server-restart",
     ] {

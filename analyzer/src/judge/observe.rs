@@ -21,9 +21,6 @@ const SILENT_PERIODS: u32 = 2;
 /// One direction that has this many packets while the other has none was captured alone.
 const ONE_WAY_PACKETS: u64 = 3;
 
-/// A SYN that was not answered for so long is lost, or nobody is there.
-const SYN_PATIENCE_NS: u64 = 1_000_000_000;
-
 /// What else is known of a connection.
 #[derive(Clone, Copy)]
 pub(super) struct View {
@@ -57,7 +54,7 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         .any(|reset| reset.class == ResetClass::Refused);
     let connect = if refused {
         Connect::Refused
-    } else if is_unanswered(connection) && cannot_tell(connection, view).is_none() {
+    } else if is_unanswered(connection) && !view.is_server_unheard {
         Connect::TimedOut
     } else {
         Connect::Established
@@ -171,18 +168,6 @@ fn is_unanswered(connection: &Connection) -> bool {
     !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0
 }
 
-/// Why an unanswered SYN is no proof of a timeout.
-fn cannot_tell(connection: &Connection, view: View) -> Option<&'static str> {
-    let watched = view.watched_ns.saturating_sub(connection.first_ns);
-    if view.is_server_unheard {
-        Some("the server's packets were not captured")
-    } else if connection.half(Way::Up).retransmissions == 0 && watched < SYN_PATIENCE_NS {
-        Some("the capture ends within a second of the SYN")
-    } else {
-        None
-    }
-}
-
 /// The server ended a session whose client had stopped reading, and gave no other reason.
 fn is_slow_consumer(connection: &Connection, facts: &Facts, end: &End, ended_ns: u64) -> bool {
     let is_wordless = facts
@@ -207,8 +192,8 @@ fn is_slow_consumer(connection: &Connection, facts: &Facts, end: &End, ended_ns:
 fn missing(connection: &Connection, facts: &Facts, view: View) -> Vec<&'static str> {
     let (dialect, is_lost) = (view.dialect, view.is_lost);
     let mut missing = Vec::new();
-    if is_unanswered(connection) {
-        missing.extend(cannot_tell(connection, view));
+    if is_unanswered(connection) && view.is_server_unheard {
+        missing.push("the server's packets were not captured");
     }
     let (up, down) = (connection.half(Way::Up), connection.half(Way::Down));
     if connection.is_established && down.packets == 0 && up.packets >= ONE_WAY_PACKETS {

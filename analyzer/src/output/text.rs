@@ -47,9 +47,10 @@ pub fn render(
     let _ = head(&mut out, capture, totals, paint);
     let _ = incidents(&mut out, totals, paint);
     let _ = endings(&mut out, totals, paint);
+    let _ = stages(&mut out, totals, paint);
     let _ = sessions(&mut out, totals, look);
     let _ = joined(&mut out, joins, paint);
-    let _ = limits(&mut out, capture, evicted, paint);
+    let _ = limits(&mut out, capture, totals, evicted, paint);
     let _ = held(&mut out, thresholds, paint);
     let _ = next(&mut out, capture, totals, paint);
     fold(&out, look.width)
@@ -232,6 +233,41 @@ fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     Ok(())
 }
 
+/// What each stage of the handshake took, in the order of the handshake.
+pub(super) const STAGES: [(&str, &str); 4] = [
+    ("upgrade", "request to 101"),
+    ("challenge", "101 to challenge"),
+    ("auth", "first message to hello"),
+    ("ready", "first packet to ready"),
+];
+
+fn stages(out: &mut String, totals: &Totals, paint: Paint) -> Written {
+    let took = &totals.summary.stages_us;
+    if took.is_empty() {
+        return Ok(());
+    }
+    heading(out, paint, "How long the handshake took")?;
+    writeln!(
+        out,
+        "  {:<24}{:>9}{:>11}{:>11}{:>11}",
+        "", "sessions", "p50", "p90", "max"
+    )?;
+    for (name, words) in STAGES {
+        if let Some(h) = took.get(name) {
+            let us = |us: u64| show_duration(Duration::from_micros(us));
+            writeln!(
+                out,
+                "  {words:<24}{:>9}{:>11}{:>11}{:>11}",
+                show_count(h.count),
+                us(h.p50),
+                us(h.p90),
+                us(h.max)
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn sessions(out: &mut String, totals: &Totals, look: &Look) -> Written {
     let (each, most, lines) = if look.is_verbose {
         (usize::MAX, usize::MAX, usize::MAX)
@@ -357,8 +393,23 @@ fn compared(out: &mut String, peer: &Comparison, paint: Paint) -> Written {
     Ok(())
 }
 
-fn limits(out: &mut String, capture: &CaptureSummary, evicted: u64, paint: Paint) -> Written {
+fn limits(
+    out: &mut String,
+    capture: &CaptureSummary,
+    totals: &Totals,
+    evicted: u64,
+    paint: Paint,
+) -> Written {
     let mut lines = Vec::new();
+    let unheard = totals.summary.unheard;
+    for (side, count) in [("client", unheard.client), ("server", unheard.server)] {
+        if count > 0 {
+            lines.push(format!(
+                "{} connections without any packet of the {side}: one direction was captured; a capture at the {side} would tell (--peer)",
+                show_count(count)
+            ));
+        }
+    }
     if capture.truncated_packets > 0 {
         lines.push(format!(
             "{} packets were cut by a snap length; capture with `tcpdump -s 0` to see all of them",

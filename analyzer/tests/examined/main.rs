@@ -382,11 +382,6 @@ fn a_request_that_was_never_finished_is_a_client_that_left() {
 
 #[test]
 fn an_unanswered_syn_is_a_timeout_only_where_an_answer_could_have_been_seen() {
-    // The capture ends at once.
-    let mut wire = Wire::new(PORT);
-    wire.packet(Client, Flags::SYN, (1000, 0), b"", 64, 500);
-    assert_eq!(wire.only().record.verdict, Some("incomplete"));
-    // It goes on for a while.
     let mut wire = Wire::new(PORT);
     wire.packet(Client, Flags::SYN, (1000, 0), b"", 64, 500);
     wire.now = 3 * S;
@@ -552,4 +547,33 @@ fn a_refusal_whose_syn_ack_was_lost_too_is_not_taken_for_silence() {
     wire.unheard = None;
     wire.fin(Server);
     assert_eq!(wire.only().record.verdict, Some("incomplete"));
+}
+
+#[test]
+fn a_capture_of_one_direction_says_so_once_for_all() {
+    let mut wire = Wire::new(PORT);
+    wire.unheard = Some(Server);
+    wire.ready();
+    let mut totals = Totals::default();
+    for judged in wire.end() {
+        totals.add(&judged);
+    }
+    totals.finish();
+    assert_eq!(
+        (totals.summary.unheard.client, totals.summary.unheard.server),
+        (0, 1)
+    );
+}
+
+#[test]
+fn every_stage_of_the_handshake_has_its_time() {
+    let mut wire = Wire::new(PORT);
+    wire.ready();
+    let mut totals = Totals::default();
+    for judged in wire.end() {
+        totals.add(&judged);
+    }
+    totals.finish();
+    let names: Vec<_> = totals.summary.stages_us.keys().copied().collect();
+    assert_eq!(names, ["auth", "challenge", "ready", "upgrade"]);
 }

@@ -7,7 +7,7 @@ mod timeline;
 
 pub use timeline::Timeline;
 
-use crate::output::text::endings_of;
+use crate::output::text::{STAGES, endings_of};
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
@@ -160,7 +160,9 @@ fn endings(out: &mut String, totals: &Totals) -> Written {
             out,
             "<tr><td class=\"number\">{}</td><td class=\"number\">{share:.2} %</td><td class=\"{class}\">{name}</td><td>{}</td><td>",
             show_count(*count),
-            ender(totals.enders.get(name))
+            Some(ender(totals.enders.get(name)))
+                .filter(|by| *by != "unknown")
+                .unwrap_or_default()
         )?;
         if is_error(verdict) {
             explained(out, verdict)?;
@@ -218,18 +220,19 @@ fn figures(out: &mut String, totals: &Totals) -> Written {
         "<h2>Figures</h2>\n<dl class=\"facts\"><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
          <dt>resets</dt><dd>{resets}</dd>"
     )?;
-    let ready = totals.ready.summary();
-    if ready.count > 0 {
-        let us = |us: u64| show_duration(Duration::from_micros(us));
-        writeln!(
-            out,
-            "<dt>first packet to ready</dt><dd>p50 {}, p90 {}, p99 {}, max {} <small>({} sessions)</small></dd>",
-            us(ready.p50),
-            us(ready.p90),
-            us(ready.p99),
-            us(ready.max),
-            show_count(ready.count)
-        )?;
+    let us = |us: u64| show_duration(Duration::from_micros(us));
+    for (name, words) in STAGES {
+        if let Some(took) = s.stages_us.get(name) {
+            writeln!(
+                out,
+                "<dt>{words}</dt><dd>p50 {}, p90 {}, p99 {}, max {} <small>({} sessions)</small></dd>",
+                us(took.p50),
+                us(took.p90),
+                us(took.p99),
+                us(took.max),
+                show_count(took.count)
+            )?;
+        }
     }
     writeln!(out, "</dl>")
 }
