@@ -48,7 +48,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         height: 1,
         ..area
     };
-    let canary = Canary::of(app.model().feeds()).filter(|_| goes_on);
+    let canary = Canary::of(app.model().feeds(), incident.since).filter(|_| goes_on);
     let likely = words::first_that_fits(&likely(incident, canary), width);
     let role = if goes_on { Role::Bad } else { Role::Text };
     frame.render_widget(Line::from(span(app, role, likely)), second_row);
