@@ -35,6 +35,8 @@ impl Gateway {
             handshake_ms,
         };
         gateway.control("stop");
+        // Devices that an earlier run has paired are no new ones.
+        gateway.control("forget");
         gateway.control("start");
         gateway
     }
@@ -287,7 +289,8 @@ fn devices_are_approved_keep_their_tokens_by_role_lose_them_and_recover() {
         waits.join().expect("a run")
     });
     assert_eq!(verdicts(&waited), ok, "{waited:#}");
-    assert!(count(&waited, "/pairing/asked") >= 1, "{waited:#}");
+    // An approval that comes while the first connect is under way lets that one in: it need not have been turned away.
+    assert_eq!(count(&waited, "/pairing/approved"), 0, "{waited:#}");
     assert_eq!(verdicts(&run(&[&CLI, &[&url]])), ok, "the device token alone");
 
     // A node, approved by the run itself; its token alone.
