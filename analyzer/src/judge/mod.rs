@@ -11,7 +11,7 @@ use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
 use clw_core::verdict::{EndingKind, Verdict, classify};
 use clw_core::{Dialect, Stage};
-use fields::{both, ending, heartbeats, round_trips, stages};
+use fields::{both, ending, far_side, heartbeats, stages};
 use observe::observe;
 use std::time::Duration;
 use words::words;
@@ -36,14 +36,11 @@ pub struct Judged {
     pub notes: Option<Vec<crate::stream::session::Note>>,
 }
 
-/// Judges a connection that is over, or that the capture's end at `now_ns` cut off.
-pub fn judge(live: Live, now_ns: u64) -> Judged {
-    let Live {
-        id,
-        connection,
-        session,
-        ..
-    } = live;
+/// Judges a connection that is over, or that the capture's end at `now_ns` cut off. Its evidence is put into words only
+/// where `wants_evidence` says so of its verdict.
+pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdict) -> bool) -> Judged {
+    let session = live.session.take();
+    let (id, connection) = (live.id, &live.connection);
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
     let dialect = session.dialect(connection.server.port());
     let is_lost = session.is_lost();
@@ -57,7 +54,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         decrypted: info.is_decrypted(),
     });
     let facts = &mut session.facts;
-    let end = end_of(&connection, facts);
+    let end = end_of(connection, facts);
     if dialect == Dialect::Websocket && (facts.upgraded_ns.is_some() || facts.began_in_the_middle) {
         // Nothing to log in to: a WebSocket is ready when it is one.
         facts.ready(facts.upgraded_ns.unwrap_or(connection.first_ns));
@@ -71,12 +68,20 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     } else {
         ended_ns
     };
-    finish_beats(&connection, facts, watched_ns);
-    let seen = observe(&connection, facts, dialect, is_lost, &end, ended_ns, watched_ns);
+    finish_beats(connection, facts, watched_ns);
+    let seen = observe(connection, facts, dialect, is_lost, &end, ended_ns, watched_ns);
     let judgement = classify(&seen);
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
-    let lines = words(&connection, facts, &end, &seen, judgement);
+    let lines = if wants_evidence(judgement.verdict) {
+        words(connection, facts, &end, &seen, judgement)
+    } else {
+        Vec::new()
+    };
+    let rtt = Sides {
+        client: connection.half(Way::Down).rtt.summary(),
+        server: connection.half(Way::Up).rtt.summary(),
+    };
     let record = Record {
         id,
         client: connection.client,
@@ -86,20 +91,17 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         duration_ms: ms(connection.last_ns.saturating_sub(connection.first_ns)),
         dialect,
         stage: facts.stage,
-        packets: both(&connection, |half| half.packets),
-        bytes: both(&connection, |half| half.bytes),
-        retransmissions: both(&connection, |half| half.retransmissions),
-        keepalives: both(&connection, |half| half.keepalives),
-        zero_windows: both(&connection, |half| half.zero_windows),
-        missing_bytes: both(&connection, |half| half.missing_bytes),
+        packets: both(connection, |half| half.packets),
+        bytes: both(connection, |half| half.bytes),
+        retransmissions: both(connection, |half| half.retransmissions),
+        keepalives: both(connection, |half| half.keepalives),
+        zero_windows: both(connection, |half| half.zero_windows),
+        missing_bytes: both(connection, |half| half.missing_bytes),
         duplicates: connection.duplicates,
-        rtt_us: round_trips(&connection),
-        rtt_by_side_us: Sides {
-            client: connection.half(Way::Down).rtt.summary(),
-            server: connection.half(Way::Up).rtt.summary(),
-        },
-        ending: ending(&connection, facts, &end),
-        heartbeats: heartbeats(&connection, facts),
+        rtt_us: far_side(&rtt),
+        rtt_by_side_us: rtt,
+        ending: ending(connection, facts, &end),
+        heartbeats: heartbeats(connection, facts),
         tls,
         http: facts.http.as_ref().map(|http| Http {
             method: http.method.clone(),
@@ -116,7 +118,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
             protocol: facts.identity.protocol.take(),
             auth: std::mem::take(&mut facts.identity.auth),
         },
-        stages_ms: stages(&connection, facts),
+        stages_ms: stages(connection, facts),
         frames: Sides {
             client: opcodes[0].iter().map(|n| u64::from(*n)).sum(),
             server: opcodes[1].iter().map(|n| u64::from(*n)).sum(),
@@ -141,7 +143,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
 /// The first close_notify ends a TLS session as a FIN does; TLS that ends before its handshake has failed.
 fn end_of(connection: &Connection, facts: &mut Facts) -> End {
     let mut end = connection.end();
-    if let Some((at_ns, frame, by)) = facts.close_notify
+    if let Some((at_ns, frame, by)) = facts.close_notify.as_deref().copied()
         && at_ns <= end.at_ns
     {
         end = End {

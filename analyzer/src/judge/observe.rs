@@ -50,7 +50,7 @@ pub(super) fn observe(
         connect,
         tls_failure: facts.tls_failure.clone(),
         http_status: facts.http.as_ref().and_then(|http| http.status),
-        refusal: facts.refusal.clone(),
+        refusal: facts.refusal.as_deref().cloned(),
         // What was said into a closed connection ended nothing.
         close: facts
             .close
@@ -75,7 +75,7 @@ pub(super) fn observe(
         heartbeat_loss: heartbeat_loss(facts, dialect, end, ended_ns, watched_ns),
         unanswered_server_ping: facts.beats.waiting_since_ns(Way::Down, Kind::Ping).map(since),
         pending_requests: facts.pending_requests(),
-        violation: facts.violation.clone(),
+        violation: facts.violation.as_deref().cloned(),
         slow_consumer: false,
         token_expired: facts.token_expires_ns.is_some_and(|at| ended_ns >= at),
         helper: facts.helper,

@@ -60,7 +60,7 @@ pub struct Http {
     pub status: Option<u16>,
 }
 
-/// Everything that was said.
+/// Everything that was said. What few sessions have, and each of them at its end only, is boxed.
 #[derive(Debug)]
 pub struct Facts {
     /// What is spoken; `Unknown` until something tells.
@@ -82,9 +82,9 @@ pub struct Facts {
     /// Who the client is.
     pub identity: Identity,
     /// The refusal told before ready.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
     /// The first close frame.
-    pub close: Option<Close>,
+    pub close: Option<Box<Close>>,
     /// CLW DISCONNECT_AUTH.
     pub disconnect: Option<Disconnect>,
     /// CLW AUTH_LOGOUT.
@@ -94,7 +94,7 @@ pub struct Facts {
     /// The last refresh of the token was refused, or it ran out at this time.
     pub token_expires_ns: Option<u64>,
     /// Protocol broken.
-    pub violation: Option<Violation>,
+    pub violation: Option<Box<Violation>>,
     /// Protocol broken in a way that the peer may have forgiven.
     pub forgiven: Option<&'static str>,
     /// The user agent is a helper's.
@@ -106,7 +106,7 @@ pub struct Facts {
     /// TLS: its handshake was done.
     pub tls_done: bool,
     /// TLS: the first close_notify: when, in which frame, whose.
-    pub close_notify: Option<(u64, u64, Side)>,
+    pub close_notify: Option<Box<(u64, u64, Side)>>,
     /// TLS: why nothing is decrypted.
     pub no_keys: Option<String>,
     /// The capture begins after the upgrade.
@@ -201,15 +201,21 @@ impl Facts {
 
     /// Somebody broke the protocol; the first time counts.
     pub fn broken(&mut self, by: Side, what: &str) {
-        self.violation.get_or_insert_with(|| Violation {
-            by,
-            what: shorten(what),
+        self.violation.get_or_insert_with(|| {
+            Box::new(Violation {
+                by,
+                what: shorten(what),
+            })
         });
     }
 }
 
 /// A text of a peer, cut to what is kept.
 pub fn shorten(text: &str) -> String {
+    // So many bytes are no more characters.
+    if text.len() <= MAX_TEXT_CHARS {
+        return text.to_owned();
+    }
     text.chars().take(MAX_TEXT_CHARS).collect()
 }
 

@@ -12,6 +12,9 @@ const KEEP_BYTES: usize = 256;
 /// Longest frame that is believed when framing starts in the middle of a stream.
 const MAX_GUESSED_BYTES: u64 = 1 << 24;
 
+/// Opcodes that have a meaning (RFC 6455 section 11.8).
+const OPCODES: [u8; 6] = [0, 1, 2, 8, 9, 10];
+
 /// What one direction brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -56,7 +59,7 @@ pub struct Frames {
     /// The sender is a client, and must mask.
     is_client: bool,
     head: [u8; 14],
-    head_len: usize,
+    head_len: u8,
     frame: Option<Open>,
     /// Payload of the frame that is being read, as far as kept.
     payload: Vec<u8>,
@@ -68,8 +71,8 @@ pub struct Frames {
     /// Its frames are masked, or not, against the rules; told once.
     is_masked_wrongly: bool,
     inflate: Option<Box<Inflate>>,
-    /// Frames read, by opcode.
-    pub opcodes: [u32; 16],
+    /// Frames read, by those of [`OPCODES`]; the others end the reading.
+    counts: [u32; OPCODES.len()],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +90,16 @@ struct Open {
     is_final: bool,
     is_compressed: bool,
     mask: Option<[u8; 4]>,
-    mask_at: usize,
+    /// Which byte of the mask is next.
+    mask_at: u8,
     left: u64,
 }
 
 /// A frame's header.
 struct Header {
     open: Open,
+    /// A bit is set that nobody has given a meaning.
+    is_reserved: bool,
     bytes: usize,
 }
 
@@ -112,7 +118,7 @@ impl Frames {
             state: State::Framed,
             is_masked_wrongly: false,
             inflate: None,
-            opcodes: [0; 16],
+            counts: [0; OPCODES.len()],
         }
     }
 
@@ -134,6 +140,15 @@ impl Frames {
         self.state == State::Lost
     }
 
+    /// Frames read, by opcode.
+    pub fn opcodes(&self) -> [u32; 16] {
+        let mut all = [0; 16];
+        for (opcode, count) in OPCODES.iter().zip(self.counts) {
+            all[usize::from(*opcode)] = count;
+        }
+        all
+    }
+
     /// Reads the next bytes.
     pub fn bytes(&mut self, mut bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
         if self.state == State::Lost {
@@ -143,15 +158,20 @@ impl Frames {
             self.state = State::Framed;
         }
         while !bytes.is_empty() && self.state == State::Framed {
-            if self.frame.is_none() {
-                bytes = self.header(bytes, on);
-            }
-            if let Some(open) = self.frame {
-                let take = usize::try_from(open.left).unwrap_or(usize::MAX).min(bytes.len());
-                let (payload, rest) = bytes.split_at(take);
-                bytes = rest;
-                self.payload(open, payload, scratch, on);
-            }
+            let open = match self.frame {
+                Some(open) => open,
+                None => match self.header(bytes, on) {
+                    Some((open, rest)) => {
+                        bytes = rest;
+                        open
+                    }
+                    None => return,
+                },
+            };
+            let take = usize::try_from(open.left).unwrap_or(usize::MAX).min(bytes.len());
+            let (payload, rest) = bytes.split_at(take);
+            bytes = rest;
+            self.payload(open, payload, scratch, on);
         }
     }
 
@@ -163,7 +183,7 @@ impl Frames {
         match &mut self.frame {
             Some(open) if u64::from(bytes) <= open.left => {
                 open.left -= u64::from(bytes);
-                open.mask_at = (open.mask_at + bytes as usize) % 4;
+                open.mask_at = mask_at(open.mask_at, bytes as usize);
                 let open = *open;
                 self.payload_is_whole = false;
                 if open.left == 0 {
@@ -185,21 +205,28 @@ impl Frames {
         }
     }
 
-    /// Reads a header; returns what follows it.
-    fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> &'b [u8] {
-        let held = self.head_len;
-        let take = bytes.len().min(self.head.len() - held);
-        self.head[held..held + take].copy_from_slice(&bytes[..take]);
-        let Some(header) = parse(&self.head[..held + take]) else {
-            self.head_len += take;
-            return &bytes[take..];
+    /// Reads a header; returns it with what follows it, unless it goes on in the next bytes or breaks the protocol.
+    fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> Option<(Open, &'b [u8])> {
+        let held = usize::from(self.head_len);
+        // Only a header that is cut is put together.
+        let whole = if held == 0 { parse(bytes) } else { None };
+        let header = if let Some(header) = whole {
+            header
+        } else {
+            let take = bytes.len().min(self.head.len() - held);
+            self.head[held..held + take].copy_from_slice(&bytes[..take]);
+            let Some(header) = parse(&self.head[..held + take]) else {
+                self.head_len = u8::try_from(held + take).unwrap_or_default();
+                return None;
+            };
+            self.head_len = 0;
+            header
         };
-        self.head_len = 0;
         let rest = &bytes[header.bytes - held..];
         if let Some(what) = self.violation(&header) {
             self.state = State::Over;
             on(Event::Violation(what));
-            return &[];
+            return None;
         }
         if self.is_client != header.open.mask.is_some() && !self.is_masked_wrongly {
             self.is_masked_wrongly = true;
@@ -209,15 +236,16 @@ impl Frames {
                 "the server's frames are masked"
             }));
         }
-        self.opcodes[usize::from(header.open.opcode)] += 1;
+        if let Some(at) = OPCODES.iter().position(|known| *known == header.open.opcode) {
+            self.counts[at] = self.counts[at].saturating_add(1);
+        }
         self.payload_is_whole = true;
-        self.frame = Some(header.open);
-        rest
+        Some((header.open, rest))
     }
 
     fn violation(&self, header: &Header) -> Option<&'static str> {
         let open = &header.open;
-        let reserved = self.head[0] & 0x30 != 0 || (open.is_compressed && self.inflate.is_none());
+        let reserved = header.is_reserved || (open.is_compressed && self.inflate.is_none());
         match open.opcode {
             _ if reserved => Some("reserved bits are set without an extension"),
             3..=7 | 11..=15 => Some("unknown opcode"),
@@ -249,7 +277,7 @@ impl Frames {
         }
         let open = Open {
             left,
-            mask_at: (open.mask_at + bytes.len()) % 4,
+            mask_at: mask_at(open.mask_at, bytes.len()),
             ..open
         };
         self.frame = Some(open);
@@ -368,9 +396,21 @@ fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
     }
 }
 
-fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte ^= mask[(i + at) % 4];
+/// Which byte of a mask is next after so many.
+fn mask_at(at: u8, bytes: usize) -> u8 {
+    at.wrapping_add((bytes % 4).to_le_bytes()[0]) % 4
+}
+
+fn unmask(bytes: &mut [u8], mut mask: [u8; 4], at: u8) {
+    mask.rotate_left(usize::from(at % 4));
+    // Four times over.
+    let wide = u128::from(u32::from_ne_bytes(mask)) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
+    let (chunks, rest) = bytes.as_chunks_mut::<16>();
+    for chunk in chunks {
+        *chunk = (u128::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
     }
 }
 
@@ -397,6 +437,7 @@ fn parse(head: &[u8]) -> Option<Header> {
             mask_at: 0,
             left,
         },
+        is_reserved: first & 0x30 != 0,
         bytes,
     })
 }
@@ -410,7 +451,7 @@ pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
             return whole > 0;
         };
         let open = header.open;
-        let is_sound = bytes[at] & 0x30 == 0
+        let is_sound = !header.is_reserved
             && matches!(open.opcode, 0..=2 | 8..=10)
             && open.mask.is_some() == is_client
             && (open.opcode < 8 || (open.is_final && open.left <= 125))
@@ -428,4 +469,25 @@ pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
         whole += 1;
     }
     whole > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_goes_on_where_it_was() {
+        let mask = [1, 2, 4, 8];
+        for at in 0..4 {
+            for length in 0..50 {
+                let mut bytes = vec![0x50; length];
+                unmask(&mut bytes, mask, at);
+                let expected: Vec<u8> = (0..length)
+                    .map(|i| 0x50 ^ mask[(i + usize::from(at)) % 4])
+                    .collect();
+                assert_eq!(bytes, expected, "{at} {length}");
+            }
+            assert_eq!(mask_at(at, 1_000_003), (at + 3) % 4);
+        }
+    }
 }

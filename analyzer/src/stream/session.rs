@@ -70,7 +70,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Mode {
     /// Nobody has said what this is.
-    Sniff([Vec<u8>; 2]),
+    Sniff(Box<[Vec<u8>; 2]>),
     /// Heads are read.
     Http(Box<Heads>),
     /// Frames are read, by way.
@@ -97,7 +97,7 @@ impl Session {
             forced,
             has_syn,
             tls: None,
-            mode: Mode::Sniff(Default::default()),
+            mode: Mode::Sniff(Box::default()),
             is_reversed: false,
             notes: with_notes.then(Vec::new),
         }
@@ -116,7 +116,7 @@ impl Session {
         if self.tls.is_some()
             && let Mode::Sniff(sniffed) = &mut self.mode
         {
-            let held = std::mem::take(sniffed);
+            let held = std::mem::take(sniffed.as_mut());
             for (way, bytes) in [
                 (way, &held[way as usize]),
                 (way.back(), &held[way.back() as usize]),
@@ -195,7 +195,7 @@ impl Session {
             TlsEvent::CloseNotify { side } => {
                 facts
                     .close_notify
-                    .get_or_insert((moment.at_ns, moment.frame, *side));
+                    .get_or_insert_with(|| Box::new((moment.at_ns, moment.frame, *side)));
                 self.note(way_of(*side), moment, || "TLS close_notify".to_owned());
             }
             TlsEvent::NotTls { side } => {
@@ -240,7 +240,7 @@ impl Session {
             Mode::Http(_) => {
                 self.facts.lost_framing = true;
                 self.has_syn = false;
-                self.mode = Mode::Sniff(Default::default());
+                self.mode = Mode::Sniff(Box::default());
             }
             Mode::WebSocket(_) => self.frames(way, moment, Err(bytes), scratch),
             Mode::Opaque => {}
@@ -256,7 +256,7 @@ impl Session {
     /// Frames by opcode and way.
     pub fn opcodes(&self) -> Option<[[u32; 16]; 2]> {
         match &self.mode {
-            Mode::WebSocket(frames) => Some([frames[0].opcodes, frames[1].opcodes]),
+            Mode::WebSocket(frames) => Some([frames[0].opcodes(), frames[1].opcodes()]),
             _ => None,
         }
     }

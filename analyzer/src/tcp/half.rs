@@ -4,6 +4,9 @@ use super::habits::Habits;
 use super::rtt::Rtt;
 use super::{Reassembly, Seq};
 
+/// Acknowledgement numbers remembered.
+const RECENT_ACKS: u8 = 4;
+
 /// One side's sending, as far as it was captured.
 #[derive(Debug, Default)]
 pub struct Half {
@@ -45,8 +48,9 @@ pub struct Half {
     pub last_data_ns: u64,
     /// When it last sent anything that wants an answer: payload or FIN, retransmissions included.
     pub last_wanting_ns: u64,
-    /// The last few acknowledgement numbers that the other side sent it.
-    pub recent_acks: [Option<Seq>; 4],
+    /// The last few acknowledgement numbers that the other side sent it, the latest first.
+    recent_acks: [Seq; RECENT_ACKS as usize],
+    recent_ack_count: u8,
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
     window_is_zero: bool,
@@ -91,11 +95,17 @@ impl Half {
         }
     }
 
+    /// The last few acknowledgement numbers that the other side sent it.
+    pub fn recent_acks(&self) -> &[Seq] {
+        &self.recent_acks[..usize::from(self.recent_ack_count)]
+    }
+
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
-        if self.recent_acks[0] != Some(ack) {
+        if self.recent_acks().first() != Some(&ack) {
             self.recent_acks.rotate_right(1);
-            self.recent_acks[0] = Some(ack);
+            self.recent_acks[0] = ack;
+            self.recent_ack_count = (self.recent_ack_count + 1).min(RECENT_ACKS);
         }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);
