@@ -1,8 +1,10 @@
 //! One analysis: from files to reports.
 
+mod pass;
+mod progress;
+
 use crate::args::{self, Args};
-use crate::decode::{Decoded, Decoder, FragmentLimits};
-use crate::engine::{Engine, Options, Timeline};
+use crate::engine::{Engine, Options, Over, Timeline};
 use crate::interrupt::Interrupt;
 use crate::join::gateway_log::GatewayLog;
 use crate::join::journal::Journal;
@@ -15,16 +17,17 @@ use crate::output::json::{self, Json};
 use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
 use crate::output::{ladder, text};
-use crate::source::{Capture, CaptureSummary, Item, SourceError};
+use crate::source::{Capture, CaptureSummary, SourceError};
 use crate::tls::KeyLog;
 use crate::totals::Totals;
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Color, Paint};
-use clw_core::units::{show_bytes, show_count};
-use std::collections::BTreeMap;
+use pass::Met;
+use progress::Progress;
 use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::thread;
 use thiserror::Error;
 
 /// Done, and every threshold held.
@@ -39,10 +42,6 @@ pub const THRESHOLD: u8 = 99;
 /// Interrupted; what was read is reported.
 pub const INTERRUPTED: u8 = 130;
 
-/// Packets between two looks at the clock for the progress line.
-const PROGRESS_PACKETS: u64 = 65_536;
-/// Time between two progress lines.
-const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
 /// A key log is read up to so many bytes.
 const MAX_KEY_LOG_BYTES: u64 = 256 << 20;
 
@@ -66,6 +65,9 @@ pub enum RunError {
     /// A journal or a log.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// No threads.
+    #[error("cannot start a thread: {0}; on one core (taskset -c 0 clw-analyze …) none is needed")]
+    Threads(std::io::Error),
     /// Ctrl-C cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
@@ -214,12 +216,18 @@ struct Collected<'a> {
     peer: Option<Peer>,
     totals: Totals,
     timelines: Vec<Judged>,
-    skipped: BTreeMap<&'static str, u64>,
     failure: Option<WriteError>,
 }
 
 impl Collected<'_> {
-    fn take(&mut self, mut judged: Judged) {
+    fn take(&mut self, over: Over) {
+        // Evidence is a tenth of the work, and the report shows that of a few examples only.
+        let shows_all = !self.sinks.are_none()
+            || self.args.conn.is_some()
+            || self.peer.is_some()
+            || self.journal.is_some()
+            || self.log.is_some();
+        let mut judged = over.judge(|verdict| shows_all || self.totals.wants_example(verdict));
         if let Some(peer) = &mut self.peer {
             peer.join(&mut judged);
         }
@@ -278,7 +286,6 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         sinks: Sinks::open(args)?,
         totals: Totals::default(),
         timelines: Vec::new(),
-        skipped: BTreeMap::new(),
         failure: None,
     };
     let mut engine = Engine::new(Options {
@@ -292,15 +299,11 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     *engine.keys() = keys;
     let mut progress = Progress::new(args.quiet);
     let mut interrupt = Interrupt::listen(args.files == [Path::new("-")]).map_err(RunError::Signals)?;
-    let broken_off = read(
-        &mut capture,
-        &mut engine,
-        &mut collected,
-        &mut progress,
-        &mut interrupt,
-    );
+    let broken_off = read(&mut capture, &mut engine, &mut collected, |summary| {
+        progress.packet(summary);
+        !interrupt.stops_reading()
+    });
     progress.clear();
-    engine.end(&mut |judged| collected.take(judged));
     let evicted = engine.evicted();
     let Collected {
         sinks,
@@ -309,17 +312,13 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         peer,
         mut totals,
         timelines,
-        skipped,
         failure,
         ..
     } = collected;
     if let Some(error) = failure {
         return Err(error.into());
     }
-    let mut summary = capture.summary().clone();
-    for (reason, count) in skipped {
-        *summary.skipped.entry(reason).or_default() += count;
-    }
+    let summary = capture.summary();
     totals.finish();
     let joins = Joins {
         journal: journal.map(Journal::finish),
@@ -343,7 +342,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         evicted,
         is_interrupted: interrupt.is_asked(),
     };
-    sinks.finish(&summary, &totals, &thresholds, &joins, end)?;
+    sinks.finish(summary, &totals, &thresholds, &joins, end)?;
     if show_report {
         let paint = paint(args);
         let shown = if args.conn.is_some() {
@@ -353,7 +352,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
                 .collect();
             ladders.join("\n")
         } else {
-            text::render(&summary, &totals, &joins, &thresholds, evicted, &look(args))
+            text::render(summary, &totals, &joins, &thresholds, evicted, &look(args))
         };
         print(&shown)?;
     }
@@ -365,40 +364,32 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     Ok(if passed { DONE } else { THRESHOLD })
 }
 
+/// Takes the whole capture in, as fast as the cores allow.
 fn read(
     capture: &mut Capture,
     engine: &mut Engine,
     collected: &mut Collected<'_>,
-    progress: &mut Progress,
-    interrupt: &mut Interrupt,
+    goes_on: impl FnMut(&CaptureSummary) -> bool + Send,
 ) -> Result<(), RunError> {
-    let mut decoder = Decoder::new(FragmentLimits::default());
-    let mut count = 0u64;
-    loop {
-        if interrupt.stops_reading() {
-            return Ok(());
-        }
-        match capture.next()? {
-            None => return Ok(()),
-            Some(Item::Secrets(text)) => {
-                engine.keys().add(text);
-            }
-            Some(Item::Frame(frame)) => match decoder.decode(&frame) {
-                Decoded::Tcp(segment) => {
-                    if let Some(peer) = &mut collected.peer {
-                        peer.see(&segment);
-                    }
-                    engine.feed(&segment, &mut |judged| collected.take(judged));
-                }
-                Decoded::Udp(_) => *collected.skipped.entry("UDP").or_default() += 1,
-                Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
-            },
-        }
-        count += 1;
-        if count.is_multiple_of(PROGRESS_PACKETS) {
-            progress.show(capture.summary());
-        }
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    // The other side's capture is compared packet by packet while connections end: that has one order only on one thread.
+    if cores > 1 && collected.peer.is_none() {
+        let end = pass::on_three_threads(capture, engine, goes_on, &mut |over| collected.take(over));
+        return Ok(end.map_err(RunError::Threads)??);
     }
+    Ok(pass::on_one_thread(
+        capture,
+        engine,
+        goes_on,
+        &mut |met| match met {
+            Met::Segment(segment) => {
+                if let Some(peer) = &mut collected.peer {
+                    peer.see(segment);
+                }
+            }
+            Met::Over(over) => collected.take(over),
+        },
+    )?)
 }
 
 fn read_key_log(path: &Path, keys: &mut KeyLog) -> Result<(), RunError> {
@@ -438,50 +429,5 @@ fn print(text: &str) -> Result<(), RunError> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(RunError::Print(error)),
         _ => Ok(()),
-    }
-}
-
-/// The progress line on standard error, if that is a terminal.
-struct Progress {
-    is_on: bool,
-    began: Instant,
-    shown: Instant,
-}
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        let now = Instant::now();
-        Self {
-            is_on: !quiet && std::io::stderr().is_terminal(),
-            began: now,
-            shown: now,
-        }
-    }
-
-    fn show(&mut self, summary: &CaptureSummary) {
-        let now = Instant::now();
-        if !self.is_on || now - self.shown < PROGRESS_PERIOD {
-            return;
-        }
-        self.shown = now;
-        let seconds = (now - self.began).as_secs_f64().max(0.001);
-        let rate = summary.packets as f64 / seconds / 1e6;
-        let mut line = format!("{} packets · {rate:.1} M/s", show_count(summary.packets));
-        if let Some(total) = summary.bytes_total.filter(|total| *total > 0) {
-            let share = (summary.bytes_read as f64 / total as f64).min(1.0);
-            let left = seconds * (1.0 - share) / share.max(0.001);
-            line = format!(
-                "{:>3.0} % of {} · {line} · {left:.0} s left",
-                share * 100.0,
-                show_bytes(total)
-            );
-        }
-        eprint!("\r\x1b[K{line}");
-    }
-
-    fn clear(&self) {
-        if self.is_on {
-            eprint!("\r\x1b[K");
-        }
     }
 }

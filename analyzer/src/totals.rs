@@ -126,6 +126,13 @@ impl Totals {
         }
     }
 
+    /// Whether the next connection with this verdict becomes an example.
+    pub fn wants_example(&self, verdict: Verdict) -> bool {
+        self.examples
+            .get(verdict.name())
+            .is_none_or(|examples| examples.len() < EXAMPLES)
+    }
+
     fn remember(&mut self, judged: &Judged, verdict: Verdict) {
         let slots = self.slots.entry((judged.record.server, verdict)).or_default();
         let at = judged.ended_ns / SLOT_NS;
