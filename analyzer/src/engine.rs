@@ -3,6 +3,10 @@
 //! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
 //! its end, and the oldest is given up where there are too many.
 
+mod held;
+#[cfg(test)]
+mod tests;
+
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
 use crate::stream::beats::Signs;
@@ -10,6 +14,7 @@ use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
 use clw_core::verdict::Verdict;
+use held::{Held, Share};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
@@ -30,6 +35,9 @@ pub struct Options {
     pub heartbeat_factor: f64,
     /// Open connections remembered at most.
     pub max_open: usize,
+    /// Bytes that wait for missing packets, or for the end of a message, over all connections. Past it, those that have waited
+    /// longest are given up as lost.
+    pub max_held_bytes: usize,
     /// Which connection's timeline to keep.
     pub timeline: Timeline,
     /// How long a connection that is over is kept before it is judged, for its stragglers, in nanoseconds of the capture.
@@ -54,6 +62,7 @@ impl Default for Options {
             dialect: None,
             heartbeat_factor: 1.5,
             max_open: 200_000,
+            max_held_bytes: 32 << 20,
             timeline: Timeline::None,
             linger_ns: LINGER_NS,
         }
@@ -62,7 +71,7 @@ impl Default for Options {
 
 /// Both ends, the lower first: one key for both directions. In bytes: numbers of 128 bits are aligned, and a quarter of the key
 /// would be empty.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     low: [u8; 16],
     high: [u8; 16],
@@ -105,6 +114,7 @@ pub struct Live {
     /// Its bytes, once there are any.
     pub session: Option<Box<Session>>,
     lingers: bool,
+    held: Share,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
 }
@@ -141,6 +151,7 @@ pub struct Engine {
     lingering: VecDeque<(u64, Key, u64)>,
     /// Connections in the order in which they may be given up.
     arrivals: VecDeque<(Key, u64)>,
+    held: Held,
     shared: Shared,
     next_id: u64,
     now_ns: u64,
@@ -155,6 +166,7 @@ impl Engine {
             open: HashMap::with_hasher(foldhash::fast::FixedState::default()),
             lingering: VecDeque::new(),
             arrivals: VecDeque::new(),
+            held: Held::default(),
             shared: Shared::default(),
             next_id: 1,
             now_ns: 0,
@@ -175,6 +187,11 @@ impl Engine {
     /// Connections that are being followed.
     pub fn open(&self) -> usize {
         self.open.len()
+    }
+
+    /// Bytes that wait for missing packets, or for the end of a message.
+    pub const fn held_bytes(&self) -> usize {
+        self.held.bytes()
     }
 
     /// The connections that are being followed, in no order; those that are over stay among them for a while.
@@ -222,6 +239,10 @@ impl Engine {
                 self.lingering
                     .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, live.id));
             }
+            if segment.payload_len > 0 || live.held.is_some() {
+                self.held.note(key, live);
+                self.give_up_waiting();
+            }
         } else {
             self.begin(key, segment, done);
         }
@@ -248,13 +269,39 @@ impl Engine {
             connection: Connection::new(segment),
             session: None,
             lingers: false,
+            held: Share::default(),
             is_active: false,
         });
         if follow(&mut live, segment, &self.options, &mut self.shared) {
             self.lingering
                 .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
         }
+        self.held.note(key, &mut live);
         self.open.insert(key, live);
+        self.give_up_waiting();
+    }
+
+    /// Where too much waits over all connections, those that have waited longest do so in vain.
+    fn give_up_waiting(&mut self) {
+        while let Some((key, id)) = self.held.first_over(self.options.max_held_bytes) {
+            let Some(live) = self.open.get_mut(&key).filter(|live| live.id == id) else {
+                continue;
+            };
+            live.leave_queue();
+            let Live {
+                connection, session, ..
+            } = live.as_mut();
+            let moment = Moment {
+                at_ns: connection.last_ns,
+                ..Moment::default()
+            };
+            let shared = &mut self.shared;
+            connection.give_up_holes(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            if let Some(session) = session {
+                session.give_up_waiting();
+            }
+            self.held.note(key, live);
+        }
     }
 
     /// Gives up the oldest connection that has been idle since it was last looked at.
@@ -292,10 +339,15 @@ impl Engine {
             self.arrivals
                 .retain(|(key, id)| open.get(key).is_some_and(|live| live.id == *id));
         }
+        let open = &self.open;
+        self.held.tidy(open.len(), |key, id| {
+            open.get(key).is_some_and(|live| live.id == id)
+        });
     }
 
     fn finish(&mut self, key: Key, done: &mut impl FnMut(Over)) {
         if let Some(mut live) = self.open.remove(&key) {
+            self.held.forget(&live);
             let Live {
                 connection, session, ..
             } = live.as_mut();
@@ -414,60 +466,5 @@ fn hand_on(
             }
             Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stream::frames::Frames;
-    use std::mem::size_of;
-
-    #[test]
-    fn connections_that_came_and_went_leave_nothing_behind() {
-        use crate::segment::{Flags, Options as TcpOptions};
-        let mut engine = Engine::new(Options::default());
-        let mut over = 0_u64;
-        for n in 0..60_000_u32 {
-            for flags in [Flags::SYN, Flags::RST | Flags::ACK] {
-                let [_, a, b, c] = n.to_be_bytes();
-                let (client, server) = (([10, a, b, c], 40_000).into(), ([10, 0, 0, 1], 80).into());
-                let is_syn = flags == Flags::SYN;
-                let segment = Segment {
-                    number: u64::from(n) + 1,
-                    at_ns: u64::from(n) * 1_000_000,
-                    interface: 0,
-                    source: if is_syn { client } else { server },
-                    destination: if is_syn { server } else { client },
-                    ttl: 64,
-                    ip_id: None,
-                    seq: 0,
-                    ack: 1,
-                    flags: Flags(flags),
-                    window: 0,
-                    options: TcpOptions::default(),
-                    payload: &[],
-                    payload_len: 0,
-                };
-                engine.take(&segment, &mut |_| over += 1);
-            }
-        }
-        assert!(over > 50_000, "{over}");
-        assert!(engine.open.len() <= MAX_LINGERING + 1, "{}", engine.open.len());
-        assert!(
-            engine.arrivals.len() <= 2 * engine.open.len() + 1025,
-            "{}",
-            engine.arrivals.len()
-        );
-    }
-
-    #[test]
-    fn a_connection_costs_at_most_two_kibibytes_beside_its_texts() {
-        let fixed = size_of::<(Key, Box<Live>)>()
-            + size_of::<(Key, u64)>()
-            + size_of::<Live>()
-            + size_of::<Session>()
-            + 2 * size_of::<Frames>();
-        assert!(fixed <= 2048, "{fixed}");
     }
 }

@@ -293,6 +293,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         dialect: args.dialect.map(Into::into),
         heartbeat_factor: args.heartbeat_factor,
         max_open: args.max_open as usize,
+        max_held_bytes: usize::from(args.max_held) << 20,
         timeline: args.conn.unwrap_or(Timeline::None),
         ..Options::default()
     });

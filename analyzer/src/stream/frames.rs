@@ -4,6 +4,7 @@
 //! as long as the framing is known, and finds it again where it can.
 
 use super::inflate::Inflate;
+use super::mask::{mask_at, unmask};
 
 /// A message longer than this is read up to here; its framing goes on.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -147,6 +148,21 @@ impl Frames {
             all[usize::from(*opcode)] = count;
         }
         all
+    }
+
+    /// Bytes of a message whose end has not come.
+    pub fn waiting_bytes(&self) -> usize {
+        self.payload.len() + self.message_bytes.len()
+    }
+
+    /// Gives up what has come of a message; its framing goes on.
+    pub fn give_up_waiting(&mut self) {
+        self.payload = Vec::new();
+        self.message_bytes = Vec::new();
+        self.payload_is_whole &= self.frame.is_none();
+        if let Some((_, _, is_whole)) = &mut self.message {
+            *is_whole = false;
+        }
     }
 
     /// Reads the next bytes.
@@ -396,24 +412,6 @@ fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
     }
 }
 
-/// Which byte of a mask is next after so many.
-fn mask_at(at: u8, bytes: usize) -> u8 {
-    at.wrapping_add((bytes % 4).to_le_bytes()[0]) % 4
-}
-
-fn unmask(bytes: &mut [u8], mut mask: [u8; 4], at: u8) {
-    mask.rotate_left(usize::from(at % 4));
-    // Four times over.
-    let wide = u128::from(u32::from_ne_bytes(mask)) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
-    let (chunks, rest) = bytes.as_chunks_mut::<16>();
-    for chunk in chunks {
-        *chunk = (u128::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
-    }
-    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= mask;
-    }
-}
-
 /// Reads a header; `None` while it is incomplete.
 fn parse(head: &[u8]) -> Option<Header> {
     let (&first, &second) = (head.first()?, head.get(1)?);
@@ -469,25 +467,4 @@ pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
         whole += 1;
     }
     whole > 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mask_goes_on_where_it_was() {
-        let mask = [1, 2, 4, 8];
-        for at in 0..4 {
-            for length in 0..50 {
-                let mut bytes = vec![0x50; length];
-                unmask(&mut bytes, mask, at);
-                let expected: Vec<u8> = (0..length)
-                    .map(|i| 0x50 ^ mask[(i + usize::from(at)) % 4])
-                    .collect();
-                assert_eq!(bytes, expected, "{at} {length}");
-            }
-            assert_eq!(mask_at(at, 1_000_003), (at + 3) % 4);
-        }
-    }
 }

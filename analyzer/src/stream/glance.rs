@@ -31,6 +31,12 @@ impl<'a> Glance<'a> {
         self.pass(rest)
     }
 
+    /// The next field's value, an object, if that field has this name and is the last: then it need not be passed over to be read.
+    /// Where another one follows, the fields of the object end in nothing.
+    pub(super) fn last(self, name: &str) -> Option<Self> {
+        Self::at(self.0.strip_prefix(name)?)
+    }
+
     /// Name and value of the next field, if the name has no escapes; then stands at the one after it.
     pub(super) fn field(&mut self) -> Option<(&'a str, &'a str)> {
         let (name, rest) = self.0.strip_prefix('"')?.split_once('"')?;
@@ -118,6 +124,23 @@ mod tests {
             let read = Glance::at(other).and_then(|mut glance| glance.text(r#""type":"#));
             assert_eq!(read, None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_last_object_is_entered_and_one_that_is_not_the_last_does_not_end() {
+        let mut last = Glance::at(r#"{"p":{"a":1,"b":{}}}"#)
+            .unwrap()
+            .last(r#""p":"#)
+            .unwrap();
+        assert_eq!(last.field(), Some(("a", "1")));
+        assert_eq!(last.field(), Some(("b", "{}")));
+        assert!(last.is_over());
+        for other in [r#"{"p":{"a":1},"q":{}}"#, r#"{"p":{"a":{}},"q":{"b":"}"}}"#] {
+            let mut last = Glance::at(other).unwrap().last(r#""p":"#).unwrap();
+            while last.field().is_some() {}
+            assert!(!last.is_over(), "{other}");
+        }
+        assert!(Glance::at(r#"{"p":1}"#).unwrap().last(r#""p":"#).is_none());
     }
 
     #[test]

@@ -147,8 +147,8 @@ fn hello(facts: &mut Facts, at_ns: u64, id: &str, mut glance: Glance<'_>) -> Opt
     if glance.value(r#""ok":"#)? != "true" {
         return None;
     }
-    let mut payload = Glance::at(glance.value(r#""payload":"#)?)?;
-    if !glance.is_over() || payload.text(r#""type":"#)? != "hello-ok" {
+    let mut payload = glance.last(r#""payload":"#)?;
+    if payload.text(r#""type":"#)? != "hello-ok" {
         return None;
     }
     let mut hello = HelloOk::default();

@@ -247,6 +247,28 @@ impl Session {
         }
     }
 
+    /// Bytes of heads and messages whose end has not come.
+    pub fn waiting_bytes(&self) -> usize {
+        match &self.mode {
+            Mode::Http(heads) => heads.waiting.iter().map(Vec::len).sum(),
+            Mode::WebSocket(frames) => frames.iter().map(Frames::waiting_bytes).sum(),
+            // A few bytes at most.
+            Mode::Sniff(_) | Mode::Opaque => 0,
+        }
+    }
+
+    /// Gives these bytes up, as if they had not been captured.
+    pub fn give_up_waiting(&mut self) {
+        match &mut self.mode {
+            Mode::Http(_) => {
+                self.facts.lost_framing = true;
+                self.mode = Mode::Opaque;
+            }
+            Mode::WebSocket(frames) => frames.iter_mut().for_each(Frames::give_up_waiting),
+            Mode::Sniff(_) | Mode::Opaque => {}
+        }
+    }
+
     /// Whether frames were lost for good in a direction.
     pub fn is_lost(&self) -> bool {
         self.facts.lost_framing

@@ -103,8 +103,8 @@ impl Half {
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
         if self.recent_acks().first() != Some(&ack) {
-            self.recent_acks.rotate_right(1);
-            self.recent_acks[0] = ack;
+            let [first, second, third, _] = self.recent_acks;
+            self.recent_acks = [ack, first, second, third];
             self.recent_ack_count = (self.recent_ack_count + 1).min(RECENT_ACKS);
         }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
