@@ -7,15 +7,17 @@ mod held;
 #[cfg(test)]
 mod tests;
 
+use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
 use crate::stream::beats::Signs;
 use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
+use clw_core::clw::{self, Opcode, SessionKey};
 use clw_core::verdict::Verdict;
 use held::{Held, Share};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,6 +25,9 @@ use std::net::{IpAddr, SocketAddr};
 const LINGER_NS: u64 = 30_000_000_000;
 /// Ended connections kept at most.
 const MAX_LINGERING: usize = 4096;
+
+/// Servers remembered of which nothing was captured, or whose dialect is known.
+const MAX_REMEMBERED: usize = 1024;
 
 /// What to look at, and how.
 #[derive(Clone, Debug)]
@@ -117,12 +122,33 @@ pub struct Live {
     held: Share,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
+    /// Its server's packets are not captured, as other connections show.
+    pub is_server_unheard: bool,
+    /// What its server speaks on other connections.
+    pub server_speaks: Option<Dialect>,
 }
 
 impl Live {
     /// Whether it has ended, and is kept for its stragglers only.
     pub const fn is_over(&self) -> bool {
         self.lingers
+    }
+
+    /// What its datagrams are known by, if it was offered any: the server's address for them and the session.
+    fn datagrams(&self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref()?.facts.beside.as_deref()?;
+        Some((
+            SocketAddr::new(self.connection.server.ip(), beside.port),
+            beside.session,
+        ))
+    }
+
+    /// The same, once.
+    fn new_datagrams(&mut self) -> Option<(SocketAddr, SessionKey)> {
+        let beside = self.session.as_deref_mut()?.facts.beside.as_deref_mut()?;
+        std::mem::take(&mut beside.is_new)
+            .then(|| self.datagrams())
+            .flatten()
     }
 }
 
@@ -153,6 +179,12 @@ pub struct Engine {
     arrivals: VecDeque<(Key, u64)>,
     held: Held,
     shared: Shared,
+    /// Whose datagrams come from, or go to, which address for which session.
+    beside: HashMap<(SocketAddr, SessionKey), (Key, u64)>,
+    /// Servers of which no packet was captured, although their clients talked with them; the first few.
+    unheard: HashSet<IpAddr>,
+    /// What servers speak, as other connections told; the first few.
+    spoken: HashMap<SocketAddr, Dialect>,
     next_id: u64,
     now_ns: u64,
     evicted: u64,
@@ -168,6 +200,9 @@ impl Engine {
             arrivals: VecDeque::new(),
             held: Held::default(),
             shared: Shared::default(),
+            beside: HashMap::new(),
+            unheard: HashSet::new(),
+            spoken: HashMap::new(),
             next_id: 1,
             now_ns: 0,
             evicted: 0,
@@ -235,9 +270,14 @@ impl Engine {
         }
         if let Some(live) = self.open.get_mut(&key) {
             live.is_active = true;
-            if follow(live, segment, &self.options, &mut self.shared) {
+            let id = live.id;
+            let is_over = follow(live, segment, &self.options, &mut self.shared);
+            if let Some(name) = live.new_datagrams() {
+                self.beside.insert(name, (key, id));
+            }
+            if is_over {
                 self.lingering
-                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, live.id));
+                    .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
             }
             if segment.payload_len > 0 || live.held.is_some() {
                 self.held.note(key, live);
@@ -248,10 +288,49 @@ impl Engine {
         }
     }
 
+    /// Whether a datagram may be such a heartbeat as [`Engine::feed_datagram`] takes.
+    pub fn may_heed(datagram: &decode::Datagram<'_>) -> bool {
+        clw::Datagram::read(datagram.payload).is_some()
+    }
+
+    /// Takes a datagram; `false` if it is no heartbeat of a session that is being followed.
+    pub fn feed_datagram(&mut self, datagram: &decode::Datagram<'_>) -> bool {
+        // Nothing else needs a look, where no session has offered them.
+        if self.beside.is_empty() {
+            return false;
+        }
+        let Some(heartbeat) = clw::Datagram::read(datagram.payload) else {
+            return false;
+        };
+        let server = if heartbeat.opcode == Opcode::AuthPing {
+            datagram.destination
+        } else {
+            datagram.source
+        };
+        let Some((key, id)) = self.beside.get(&(server, heartbeat.session)) else {
+            return false;
+        };
+        let live = self.open.get_mut(key).filter(|live| live.id == *id);
+        let Some(live) = live.map(Box::as_mut) else {
+            return false;
+        };
+        let heard_ns = live.connection.half(Way::Down).last_ns;
+        let session = live.session.as_deref_mut();
+        let Some(beside) = session.and_then(|session| session.facts.beside.as_deref_mut()) else {
+            return false;
+        };
+        beside.see(&heartbeat, datagram.at_ns, heard_ns);
+        true
+    }
+
     /// The capture is over, and with it every connection that is left, in the order of first packets.
     pub(crate) fn take_end(&mut self, done: &mut impl FnMut(Over)) {
         let mut keys: Vec<_> = self.open.iter().map(|(key, live)| (live.id, *key)).collect();
         keys.sort_unstable_by_key(|(id, _)| *id);
+        for live in self.open.values() {
+            note_unheard(&mut self.unheard, &live.connection);
+            note_spoken(&mut self.spoken, live);
+        }
         for (_, key) in keys {
             self.finish(key, done);
         }
@@ -271,6 +350,8 @@ impl Engine {
             lingers: false,
             held: Share::default(),
             is_active: false,
+            is_server_unheard: false,
+            server_speaks: None,
         });
         if follow(&mut live, segment, &self.options, &mut self.shared) {
             self.lingering
@@ -329,8 +410,12 @@ impl Engine {
                 break;
             }
             self.lingering.pop_front();
-            if self.open.get(&key).is_some_and(|live| live.id == id) {
-                self.finish(key, done);
+            match self.open.get_mut(&key) {
+                Some(live) if live.id != id => {}
+                // It lived through the RST that seemed to end it.
+                Some(live) if !live.connection.is_over() => live.lingers = false,
+                Some(_) => self.finish(key, done),
+                None => {}
             }
         }
         // Most connections that came are gone again: their places in the queue go too.
@@ -348,6 +433,11 @@ impl Engine {
     fn finish(&mut self, key: Key, done: &mut impl FnMut(Over)) {
         if let Some(mut live) = self.open.remove(&key) {
             self.held.forget(&live);
+            if let Some(name) = live.datagrams()
+                && self.beside.get(&name).is_some_and(|(_, id)| *id == live.id)
+            {
+                self.beside.remove(&name);
+            }
             let Live {
                 connection, session, ..
             } = live.as_mut();
@@ -360,14 +450,48 @@ impl Engine {
             if let Some(session) = session {
                 session.finish(moment, shared);
             }
+            note_unheard(&mut self.unheard, connection);
+            live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());
+            note_spoken(&mut self.spoken, &live);
+            live.server_speaks = self.spoken.get(&live.connection.server).copied();
             let now_ns = self.now_ns;
             done(Over { live, now_ns });
         }
     }
 }
 
+/// A server that is talked with, and never seen to say anything, was not captured.
+fn note_unheard(unheard: &mut HashSet<IpAddr>, connection: &Connection) {
+    let is_unheard = connection.is_established && connection.half(Way::Down).packets == 0;
+    if is_unheard && unheard.len() < MAX_REMEMBERED {
+        unheard.insert(connection.server.ip());
+    }
+}
+
+/// A server speaks one dialect: where a connection is too short to tell, others do.
+fn note_spoken(spoken: &mut HashMap<SocketAddr, Dialect>, live: &Live) {
+    let dialect = live.session.as_ref().map(|session| session.facts.dialect);
+    if let Some(dialect @ (Dialect::Openclaw | Dialect::Clw | Dialect::Clawchat)) = dialect
+        && spoken.len() < MAX_REMEMBERED
+    {
+        spoken.entry(live.connection.server).or_insert(dialect);
+    }
+}
+
 /// Hands a packet to its connection; returns whether that is over now.
 fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
+    let last_ns = live.connection.last_ns;
+    let in_order;
+    let segment = if segment.at_ns < last_ns {
+        // The capturing clock was set back: the order of packets is surer than their times.
+        in_order = Segment {
+            at_ns: last_ns,
+            ..segment.clone()
+        };
+        &in_order
+    } else {
+        segment
+    };
     let Live {
         id,
         connection,
@@ -386,6 +510,9 @@ fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mu
         signs: Signs {
             last_packet_ns: connection.half(way).last_ns,
             unanswered: connection.half(way.back()).unanswered,
+            unacknowledged: connection.half(way.back()).unacknowledged,
+            missing_bytes: connection.half(way).missing_bytes,
+            stuck_ns: connection.half(way).stuck_ns(segment.at_ns),
         },
     };
     let has_syn = connection.has_syn || segment.flags.syn();

@@ -1,6 +1,8 @@
 //! `--filter`: conditions on a connection, all of which must hold.
 
 use crate::record::Record;
+use clw_core::Stage;
+use clw_core::verdict::Verdict;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -43,19 +45,52 @@ struct Field {
     name: &'static str,
     is_number: bool,
     of: fn(&Record) -> String,
+    /// What it can be, where that is a closed list.
+    words: &'static [&'static str],
 }
 
 const FIELDS: [Field; 17] = [
     text("verdict", |r| r.verdict.unwrap_or("none").to_owned()),
-    text("dialect", |r| r.dialect.name().to_owned()),
-    text("stage", |r| r.stage.name().to_owned()),
+    one_of(
+        "dialect",
+        &[
+            "openclaw",
+            "clw",
+            "clawchat",
+            "websocket",
+            "http",
+            "tls",
+            "unknown",
+        ],
+        |r| r.dialect.name().to_owned(),
+    ),
+    one_of(
+        "stage",
+        &["tcp", "tls", "upgrade", "challenge", "auth", "ready"],
+        |r| r.stage.name().to_owned(),
+    ),
     text("client", |r| r.client.to_string()),
     text("server", |r| r.server.to_string()),
-    text("kind", |r| format!("{:?}", r.ending.kind).to_lowercase()),
-    text("by", |r| r.ending.by.name().to_owned()),
-    text("rst", |r| {
-        r.ending.rst.first().map_or("none", |rst| rst.class).to_owned()
+    one_of("kind", &["fin", "rst", "silent", "open"], |r| {
+        format!("{:?}", r.ending.kind).to_lowercase()
     }),
+    one_of("by", &["client", "server", "middlebox", "unknown"], |r| {
+        r.ending.by.name().to_owned()
+    }),
+    one_of(
+        "rst",
+        &[
+            "stray",
+            "refused",
+            "injected",
+            "keepalive",
+            "after-close",
+            "half-open",
+            "abort",
+            "none",
+        ],
+        |r| r.ending.rst.first().map_or("none", |rst| rst.class).to_owned(),
+    ),
     text("role", |r| r.identity.role.clone().unwrap_or_default()),
     text("client_id", |r| r.identity.client_id.clone().unwrap_or_default()),
     text("user_agent", |r| {
@@ -65,7 +100,12 @@ const FIELDS: [Field; 17] = [
             .unwrap_or_default()
     }),
     number("close_code", |r| {
-        r.ending.ws_close.as_ref().map_or(1006, |c| c.code).to_string()
+        let close = r.ending.ws_close.as_ref().filter(|close| !close.after_end);
+        match close {
+            Some(close) => close.code.to_string(),
+            None if r.stage >= Stage::Challenge => "1006".to_owned(),
+            None => "none".to_owned(),
+        }
     }),
     number("duration_ms", |r| r.duration_ms.to_string()),
     number("gaps", |r| r.heartbeats.gaps.len().to_string()),
@@ -81,6 +121,14 @@ const fn text(name: &'static str, of: fn(&Record) -> String) -> Field {
         name,
         is_number: false,
         of,
+        words: &[],
+    }
+}
+
+const fn one_of(name: &'static str, words: &'static [&'static str], of: fn(&Record) -> String) -> Field {
+    Field {
+        words,
+        ..text(name, of)
     }
 }
 
@@ -89,6 +137,7 @@ const fn number(name: &'static str, of: fn(&Record) -> String) -> Field {
         name,
         is_number: true,
         of,
+        words: &[],
     }
 }
 
@@ -109,6 +158,21 @@ pub enum FilterError {
         /// As written.
         value: String,
     },
+    /// Alternatives.
+    #[error(
+        "conditions are joined by `and` only; for `or`, run it twice, or take --jsonl and a tool such as jq"
+    )]
+    Or,
+    /// It is never that.
+    #[error("`{value}` is no {field}; there are: {list}", list = words.join(", "))]
+    UnknownWord {
+        /// The field.
+        field: &'static str,
+        /// As written.
+        value: String,
+        /// What it can be.
+        words: Vec<&'static str>,
+    },
     /// Text has no order.
     #[error("`{0}` is text: compare it with ==, != or ~ (contains)")]
     NoOrder(&'static str),
@@ -118,6 +182,9 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(expression: &str) -> Result<Self, FilterError> {
+        if expression.contains(" or ") || expression.contains("||") {
+            return Err(FilterError::Or);
+        }
         expression
             .replace("&&", " and ")
             .split(" and ")
@@ -153,6 +220,16 @@ fn condition(part: &str) -> Result<Condition, FilterError> {
                 value,
             });
         }
+        (false, Operator::Equal | Operator::NotEqual) => {
+            let words = words_of(&field);
+            if !words.is_empty() && !words.contains(&value.as_str()) {
+                return Err(FilterError::UnknownWord {
+                    field: field.name,
+                    value,
+                    words,
+                });
+            }
+        }
         (false, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual) => {
             return Err(FilterError::NoOrder(field.name));
         }
@@ -164,6 +241,18 @@ fn condition(part: &str) -> Result<Condition, FilterError> {
         value,
         number: number.filter(|_| field.is_number),
     })
+}
+
+fn words_of(field: &Field) -> Vec<&'static str> {
+    if field.name == "verdict" {
+        Verdict::ALL
+            .iter()
+            .map(|verdict| verdict.name())
+            .chain(["none"])
+            .collect()
+    } else {
+        field.words.to_vec()
+    }
 }
 
 impl Filter {
@@ -209,6 +298,9 @@ mod tests {
         assert!(error("colour==red").contains("no field"));
         assert!(error("duration_ms>long").contains("`long` is none"));
         assert!(error("dialect<clw").contains("is text"));
+        assert!(error("verdict==clw-auth-faild").contains("clw-auth-failed"));
+        assert!(error("stage==rdy").contains("ready"));
+        assert!(error("gaps>1 or verdict==ok").contains("`and` only"));
     }
 
     #[test]

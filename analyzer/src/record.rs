@@ -62,6 +62,8 @@ pub struct Record {
     pub http: Option<Http>,
     /// Who the session is, without its secrets.
     pub identity: Identity,
+    /// The client calls itself a helper: leaving before connect is its habit, and no error.
+    pub helper: bool,
     /// From one stage to the next, milliseconds.
     pub stages_ms: StagesMs,
     /// WebSocket frames.
@@ -142,6 +144,8 @@ pub struct WsClose {
     pub frame: u64,
     /// The other side's code, if it answered.
     pub echo: Option<u16>,
+    /// It was said into a connection that had ended: it ended nothing.
+    pub after_end: bool,
 }
 
 /// A RST.
@@ -178,6 +182,29 @@ pub struct Heartbeats {
     pub period_ms: Option<f64>,
     /// Silences.
     pub gaps: Vec<Gap>,
+    /// Those that were datagrams (CLW), if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub udp: Option<UdpHeartbeats>,
+}
+
+/// Heartbeats as datagrams.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UdpHeartbeats {
+    /// AUTH_PINGs.
+    pub pings: u64,
+    /// AUTH_PONGs.
+    pub pongs: u64,
+    /// Pings went out and no pongs came back, while the stream lived: the longest such time.
+    pub one_way: Option<OneWayLoss>,
+}
+
+/// A way that is open in one direction only.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OneWayLoss {
+    /// Pings in a row without a pong.
+    pub pings: u64,
+    /// From the first to the last of them.
+    pub length_ms: f64,
 }
 
 /// A silence where heartbeats were due.

@@ -1,15 +1,18 @@
 //! One analysis: from files to reports.
 
+mod error;
 mod pass;
 mod progress;
+
+pub use error::RunError;
 
 use crate::args::{self, Args};
 use crate::engine::{Engine, Options, Over, Timeline};
 use crate::interrupt::Interrupt;
+use crate::join::Joins;
 use crate::join::gateway_log::GatewayLog;
 use crate::join::journal::Journal;
 use crate::join::peer::Peer;
-use crate::join::{JoinError, Joins};
 use crate::judge::Judged;
 use crate::output::csv::Csv;
 use crate::output::html;
@@ -17,18 +20,18 @@ use crate::output::json::{self, Json};
 use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
 use crate::output::{ladder, text};
-use crate::source::{Capture, CaptureSummary, SourceError};
+use crate::source::{Capture, CaptureSummary, Interface};
 use crate::tls::KeyLog;
 use crate::totals::Totals;
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Color, Paint};
 use pass::Met;
 use progress::Progress;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
-use thiserror::Error;
 
 /// Done, and every threshold held.
 pub const DONE: u8 = 0;
@@ -44,43 +47,6 @@ pub const INTERRUPTED: u8 = 130;
 
 /// A key log is read up to so many bytes.
 const MAX_KEY_LOG_BYTES: u64 = 256 << 20;
-
-/// Why there is no result, or not all of it.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The capture.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// An output.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The key log.
-    #[error("cannot read the key log {}: {cause}", path.display())]
-    KeyLog {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// A journal or a log.
-    #[error(transparent)]
-    Join(#[from] JoinError),
-    /// No threads.
-    #[error("cannot start a thread: {0}; on one core (taskset -c 0 clw-analyze …) none is needed")]
-    Threads(std::io::Error),
-    /// Ctrl-C cannot be listened for.
-    #[error("cannot listen for signals: {0}")]
-    Signals(std::io::Error),
-    /// The connection that was asked for.
-    #[error("no connection {0} in this capture; without --conn the report lists some, and --jsonl all")]
-    NoSuchConnection(String),
-    /// Something cannot be printed.
-    #[error("cannot print: {0}")]
-    Print(std::io::Error),
-    /// Two outputs want standard output.
-    #[error("{0} and {1} cannot both go to standard output: give one of them a file")]
-    StdoutTwice(&'static str, &'static str),
-}
 
 impl RunError {
     /// The exit code of the contract.
@@ -320,6 +286,14 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         return Err(error.into());
     }
     let summary = capture.summary();
+    let is_readable = |interface: &Interface| interface.link.is_supported();
+    if summary.packets > 0 && !summary.interfaces.iter().any(is_readable) {
+        let links: BTreeSet<_> = summary.interfaces.iter().map(|i| i.link.to_string()).collect();
+        return Err(RunError::Links {
+            packets: summary.packets,
+            links: links.into_iter().collect::<Vec<_>>().join(", "),
+        });
+    }
     totals.finish();
     let joins = Joins {
         journal: journal.map(Journal::finish),
@@ -372,25 +346,20 @@ fn read(
     collected: &mut Collected<'_>,
     goes_on: impl FnMut(&CaptureSummary) -> bool + Send,
 ) -> Result<(), RunError> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    // The other side's capture is compared packet by packet while connections end: that has one order only on one thread.
-    if cores > 1 && collected.peer.is_none() {
-        let end = pass::on_three_threads(capture, engine, goes_on, &mut |over| collected.take(over));
-        return Ok(end.map_err(RunError::Threads)??);
-    }
-    Ok(pass::on_one_thread(
-        capture,
-        engine,
-        goes_on,
-        &mut |met| match met {
-            Met::Segment(segment) => {
-                if let Some(peer) = &mut collected.peer {
-                    peer.see(segment);
-                }
+    let mut on = |met: Met<'_>| match met {
+        Met::Segment(segment) => {
+            if let Some(peer) = &mut collected.peer {
+                peer.see(segment);
             }
-            Met::Over(over) => collected.take(over),
-        },
-    )?)
+        }
+        Met::Over(over) => collected.take(over),
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if cores > 1 {
+        let end = pass::on_two_threads(capture, engine, goes_on, &mut on);
+        return Ok(end.map_err(RunError::Thread)??);
+    }
+    Ok(pass::on_one_thread(capture, engine, goes_on, &mut on)?)
 }
 
 fn read_key_log(path: &Path, keys: &mut KeyLog) -> Result<(), RunError> {

@@ -1,26 +1,25 @@
 //! What a whole capture comes to: counts, a few examples, incidents.
 
+mod silences;
+mod storms;
+
+pub use silences::Silence;
+pub use storms::Incident;
+
 use crate::judge::Judged;
-use crate::record::Record;
+use crate::record::{Record, Sides};
 use clw_core::histogram::Histogram;
 use clw_core::report::Report;
 use clw_core::verdict::{Side, Verdict};
 use clw_core::{Dialect, Stage};
 use serde::Serialize;
+use silences::Silences;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
+use storms::Storms;
 
 /// Examples kept of each verdict.
 const EXAMPLES: usize = 3;
-/// Endings that are closer together than this belong to one storm.
-const STORM_GAP_NS: u64 = 1_000_000_000;
-/// So many endings make one.
-const STORM_SESSIONS: u64 = 5;
-/// Endings are put in slots of so many nanoseconds.
-const SLOT_NS: u64 = 100_000_000;
-/// Slots remembered; past it the capture is too long for storms this fine, and later ones are not told.
-const MAX_SLOTS: usize = 200_000;
 
 /// Counts of the result's `summary`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -43,35 +42,18 @@ pub struct Summary {
     pub by_rst_class: BTreeMap<&'static str, u64>,
     /// Silences where heartbeats were due.
     pub heartbeat_gaps: u64,
+    /// Connections whose heartbeats as datagrams went one way only.
+    pub one_way_losses: u64,
+    /// Time that the stages of the handshake took, microseconds: `upgrade`, `challenge`, `auth`, and `ready` from the first packet on.
+    pub stages_us: BTreeMap<&'static str, clw_core::histogram::Summary>,
+    /// Connections of which no packet of that side was captured.
+    pub unheard: Sides<u64>,
+    /// Helpers that left before connect: harmless, and not counted as errors.
+    pub helpers: u64,
     /// Many sessions that ended together.
     pub incidents: Vec<Incident>,
-}
-
-/// Sessions of one server that ended alike, at once.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Incident {
-    /// The server.
-    pub server: SocketAddr,
-    /// How they ended.
-    pub verdict: &'static str,
-    /// When the first one ended, RFC 3339 in UTC.
-    pub at: String,
-    /// The same, nanoseconds since the Unix epoch.
-    pub at_unix_ns: u64,
-    /// From the first ending to the last, milliseconds.
-    pub length_ms: f64,
-    /// How many.
-    pub sessions: u64,
-    /// What most likely did it.
-    pub cause: String,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Slot {
-    sessions: u64,
-    first_ns: u64,
-    last_ns: u64,
-    wordless: u64,
+    /// Many sessions that heard nothing at the same time, and lived through it.
+    pub silences: Vec<Silence>,
 }
 
 /// Adds connections up as they are judged.
@@ -85,9 +67,11 @@ pub struct Totals {
     pub enders: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// First packet to ready.
     pub ready: Histogram,
+    /// Upgrade, challenge, auth.
+    stages: [Histogram; 3],
     errors: u64,
-    slots: BTreeMap<(SocketAddr, Verdict), BTreeMap<u64, Slot>>,
-    slot_count: usize,
+    storms: Storms,
+    silences: Silences,
 }
 
 impl Totals {
@@ -103,23 +87,40 @@ impl Totals {
         let Some(verdict) = judged.verdict else { return };
         summary.sessions += 1;
         summary.heartbeat_gaps += record.heartbeats.gaps.len() as u64;
+        let udp = record.heartbeats.udp.as_ref();
+        summary.one_way_losses += u64::from(udp.is_some_and(|udp| udp.one_way.is_some()));
         *summary.by_verdict.entry(verdict.name()).or_default() += 1;
         *summary.by_stage.entry(record.stage.name()).or_default() += 1;
         let by = self.enders.entry(verdict.name()).or_default();
         *by.entry(record.ending.by.name()).or_default() += 1;
         let ended = !matches!(verdict, Verdict::Open | Verdict::Incomplete);
-        if let Some(close) = &record.ending.ws_close {
+        if let Some(close) = record.ending.ws_close.as_ref().filter(|close| !close.after_end) {
             *summary.by_close_code.entry(close.code).or_default() += 1;
         } else if ended && record.stage >= Stage::Challenge && record.dialect != Dialect::Tls {
             *summary.by_close_code.entry(1006).or_default() += 1;
         }
+        let took = |ms: f64| Duration::from_secs_f64(ms / 1e3);
         if let Some(ready_ms) = record.stages_ms.ready {
-            self.ready.record(Duration::from_secs_f64(ready_ms / 1e3));
+            self.ready.record(took(ready_ms));
         }
-        if is_error(verdict) {
+        let stages = record.stages_ms;
+        let stages = [stages.upgrade, stages.challenge, stages.auth];
+        for (histogram, ms) in self.stages.iter_mut().zip(stages) {
+            if let Some(ms) = ms {
+                histogram.record(took(ms));
+            }
+        }
+        if record.stage > Stage::Tcp || record.bytes != Sides::default() {
+            summary.unheard.client += u64::from(record.packets.client == 0);
+            summary.unheard.server += u64::from(record.packets.server == 0);
+        }
+        if judged.is_error {
             self.errors += 1;
-            self.remember(judged, verdict);
+            self.storms.add(judged, verdict);
+        } else if record.helper && is_error(verdict) {
+            summary.helpers += 1;
         }
+        self.silences.add(judged);
         let examples = self.examples.entry(verdict.name()).or_default();
         if examples.len() < EXAMPLES {
             examples.push(record.clone());
@@ -133,23 +134,9 @@ impl Totals {
             .is_none_or(|examples| examples.len() < EXAMPLES)
     }
 
-    fn remember(&mut self, judged: &Judged, verdict: Verdict) {
-        let slots = self.slots.entry((judged.record.server, verdict)).or_default();
-        let at = judged.ended_ns / SLOT_NS;
-        if !slots.contains_key(&at) {
-            if self.slot_count >= MAX_SLOTS {
-                return;
-            }
-            self.slot_count += 1;
-        }
-        let slot = slots.entry(at).or_default();
-        if slot.sessions == 0 {
-            slot.first_ns = judged.ended_ns;
-        }
-        slot.sessions += 1;
-        slot.first_ns = slot.first_ns.min(judged.ended_ns);
-        slot.last_ns = slot.last_ns.max(judged.ended_ns);
-        slot.wordless += u64::from(judged.record.ending.ws_close.is_none());
+    /// Sessions that count as errors.
+    pub const fn errors(&self) -> u64 {
+        self.errors
     }
 
     /// The capture is over: rates and incidents.
@@ -158,27 +145,13 @@ impl Totals {
         if sessions > 0 {
             self.summary.error_rate_pct = (self.errors as f64 * 1e5 / sessions as f64).round() / 1e3;
         }
-        let mut incidents = Vec::new();
-        for ((server, verdict), slots) in &self.slots {
-            let mut storm: Option<Slot> = None;
-            for slot in slots.values() {
-                match &mut storm {
-                    Some(open) if slot.first_ns.saturating_sub(open.last_ns) <= STORM_GAP_NS => {
-                        open.sessions += slot.sessions;
-                        open.wordless += slot.wordless;
-                        open.last_ns = slot.last_ns;
-                    }
-                    _ => {
-                        incidents.extend(storm.take().and_then(|s| incident(*server, *verdict, &s)));
-                        storm = Some(slot.clone());
-                    }
-                }
-            }
-            incidents.extend(storm.and_then(|s| incident(*server, *verdict, &s)));
+        let names = ["upgrade", "challenge", "auth", "ready"];
+        let histograms = self.stages.iter().chain([&self.ready]);
+        for (name, histogram) in names.into_iter().zip(histograms).filter(|(_, h)| !h.is_empty()) {
+            self.summary.stages_us.insert(name, histogram.summary());
         }
-        incidents.sort_by_key(|incident| incident.at_unix_ns);
-        self.summary.incidents = incidents;
-        self.slots.clear();
+        self.summary.incidents = std::mem::take(&mut self.storms).incidents();
+        self.summary.silences = std::mem::take(&mut self.silences).all();
     }
 
     /// The capture as a run of sessions, so that thresholds mean the same here as in a load test.
@@ -209,47 +182,6 @@ impl Totals {
 /// Whether a session that ended so is one that went wrong.
 pub fn is_error(verdict: Verdict) -> bool {
     verdict.is_error()
-}
-
-fn incident(server: SocketAddr, verdict: Verdict, slot: &Slot) -> Option<Incident> {
-    if slot.sessions < STORM_SESSIONS {
-        return None;
-    }
-    Some(Incident {
-        server,
-        verdict: verdict.name(),
-        at: crate::judge::rfc3339(slot.first_ns),
-        at_unix_ns: slot.first_ns,
-        length_ms: crate::record::ms(slot.last_ns - slot.first_ns),
-        sessions: slot.sessions,
-        cause: cause(verdict, slot).to_owned(),
-    })
-}
-
-/// What ends many sessions alike at one instant.
-fn cause(verdict: Verdict, slot: &Slot) -> &'static str {
-    let is_instant = slot.last_ns - slot.first_ns <= STORM_GAP_NS;
-    let all_wordless = slot.wordless == slot.sessions;
-    match verdict {
-        Verdict::ServerRestart => "the gateway was stopped or restarted in order",
-        Verdict::AuthDisconnected | Verdict::PromptDisconnected if is_instant && all_wordless => {
-            "the gateway process died: no close frames, all at one instant"
-        }
-        Verdict::HeartbeatMiss => "the network was cut, or the gateway's event loop stood still",
-        Verdict::InjectedReset => {
-            "a middlebox reset the connections: a failover, a flushed state table or a policy"
-        }
-        Verdict::ConnTimeout | Verdict::ConnRefused => {
-            "the gateway was not listening, or could not be reached"
-        }
-        Verdict::ServerOverloaded => "more connections at once than the gateway takes before authentication",
-        Verdict::HandshakeTimeout => {
-            "the gateway's event loop was busy, or clients went quiet before connect"
-        }
-        Verdict::AuthFailed => "credentials changed on one side only",
-        Verdict::SessionRevoked => "the shared token was rotated in the configuration",
-        _ => "one cause for all of them: see the evidence of any",
-    }
 }
 
 /// Who ended most sessions of a verdict.

@@ -46,8 +46,9 @@ fn the_report_tells_the_incident_the_endings_and_what_to_do_next() {
         "6 openclaw",
         "What happened",
         "ended clw-server-restart within",
-        "the gateway was stopped or restarted in order",
+        "the gateway was restarted in order",
         "close codes: 1012 × 6",
+        "first packet to ready",
         "--conn 1",
         "clw-bench explain clw-server-restart",
     ] {
@@ -174,6 +175,11 @@ fn what_cannot_be_read_is_named_with_what_it_is() {
     };
     let no_captures = dir.path().join("empty-folder");
     fs::create_dir(&no_captures).expect("made");
+    // A capture of IEEE 802.15.4: one frame of four bytes.
+    let mut zigbee = vec![
+        0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 195, 0, 0, 0,
+    ];
+    zigbee.extend([1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4]);
     for (path, words) in [
         (at("empty.pcap", b""), "empty"),
         (
@@ -181,6 +187,7 @@ fn what_cannot_be_read_is_named_with_what_it_is() {
             "no capture",
         ),
         (no_captures.display().to_string(), "no capture"),
+        (at("zigbee.pcap", &zigbee), "link type 195"),
         ("/nowhere/at/all.pcap".to_owned(), "/nowhere/at/all.pcap"),
     ] {
         let failed = analyze(&[&path]).code(1);
@@ -389,4 +396,37 @@ fn an_interrupt_while_packets_come_in_reports_what_was_read() {
     assert_eq!(result["interrupted"], true);
     assert_eq!(result["connections"].as_array().map(Vec::len), Some(12));
     assert_eq!(line.lines().count(), 12);
+}
+
+/// Four sessions of a gateway that lost the pongs of two; it counted 44 pings and 29 pongs, as the client did.
+#[test]
+fn heartbeats_over_udp_are_counted_for_their_sessions_and_a_one_way_loss_is_named() {
+    let capture = data("clw").join("datagrams.pcap.gz").display().to_string();
+    let text = stdout(&analyze(&[&capture]).success());
+    assert!(text.contains("one-way   2 with UDP heartbeats"), "{text}");
+    let result: Value =
+        serde_json::from_str(&stdout(&analyze(&[&capture, "--json", "-"]).success())).expect("JSON");
+    assert_eq!(result["summary"]["one_way_losses"], 2);
+    assert_eq!(result["summary"]["by_verdict"]["ok"], 4, "it ends nothing");
+    assert_eq!(
+        result["capture"]["skipped"],
+        serde_json::json!({}),
+        "no datagram is left over"
+    );
+    let connections = result["connections"].as_array().expect("a list");
+    let sum = |key: &str| -> u64 {
+        let of = |connection: &Value| connection["heartbeats"]["udp"][key].as_u64().expect("a count");
+        connections.iter().map(of).sum()
+    };
+    assert_eq!((sum("pings"), sum("pongs")), (44, 29));
+    for connection in connections {
+        let told = connection["evidence"]
+            .to_string()
+            .contains("one-way heartbeat loss: ");
+        assert_eq!(
+            told,
+            connection["heartbeats"]["udp"]["one_way"].is_object(),
+            "{connection}"
+        );
+    }
 }

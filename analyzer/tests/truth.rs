@@ -210,3 +210,51 @@ fn verdict_of(scenario: &str) -> &'static str {
         _ => "ok",
     }
 }
+
+#[test]
+fn the_real_gateways_sessions_end_as_the_faults_made_them() {
+    let truth = truth("faults");
+    let mut wrong = Vec::new();
+    for (file, connections) in truth.as_object().expect("captures") {
+        let records = analyze(&data("faults").join(file));
+        let connections = connections.as_array().expect("connections");
+        assert_eq!(records.len(), connections.len(), "{file}");
+        for wanted in connections {
+            let client = wanted["client"].as_str().expect("client");
+            let found = find(&records, client);
+            let place = format!("{file} {client}");
+            let text = |key: &str| wanted[key].as_str().unwrap_or_default();
+            let list = |key: &str| {
+                let words = wanted[key].as_array().expect("a list").iter();
+                words.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+            };
+            let close = found.ending.ws_close.as_ref().filter(|close| !close.after_end);
+            let close = close.map(|close| format!("{} {}", close.code, close.by.name()));
+            let resets = found.ending.rst.iter();
+            let resets: Vec<_> = resets
+                .map(|rst| format!("{} {}", rst.by.name(), rst.class))
+                .collect();
+            let gaps = found.heartbeats.gaps.iter();
+            let gaps: Vec<_> = gaps
+                .map(|gap| {
+                    let (cause, _) = gap.cause.split_once(':').unwrap_or((gap.cause, ""));
+                    format!("{} {cause}", gap.side.name())
+                })
+                .collect();
+            let mut check =
+                |what: &str, found: &str, truth: &str| compare(&mut wrong, &place, what, found, truth);
+            check("stage", found.stage.name(), text("stage"));
+            check("verdict", found.verdict.unwrap_or_default(), text("verdict"));
+            check(
+                "kind",
+                &format!("{:?}", found.ending.kind).to_lowercase(),
+                text("kind"),
+            );
+            check("by", side(found.ending.by), text("by"));
+            check("close", &close.unwrap_or_default(), text("close"));
+            check("RSTs", &resets.join(", "), &list("rst"));
+            check("gaps", &gaps.join(", "), &list("gaps"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

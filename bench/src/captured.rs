@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// tcpdump must be on before the first SYN and off after the last packet; without `--immediate-mode` it loses its last buffer.
+/// tcpdump must be on before the first SYN and off after the last packet. At SIGINT it leaves without what it has not read yet:
+/// its buffer without `--immediate-mode`, the kernel's on a busy machine. So it is stopped when the file holds as many packets
+/// as the interface has seen, or is not about to.
 const INSIDE: &str = r#"
 ip link set lo up || exit 125
 tcpdump -i lo -s 0 -B 16384 --immediate-mode -U -w "$1" tcp 2>"$2" &
@@ -16,9 +18,14 @@ capture=$!
 until grep -q "listening on" "$2" 2>/dev/null; do
   kill -0 $capture 2>/dev/null || { cat "$2" >&2; exit 125; }
 done
+file=$1
 shift 2
 "$@"
 status=$?
+until=$((SECONDS + 10))
+until [ "$(tcpdump -n -r "$file" 2>/dev/null | wc -l)" -ge "$(awk '$1 == "lo:" { print $3 }' /proc/net/dev)" ]; do
+  [ "$SECONDS" -lt $until ] || break
+done
 kill -INT $capture
 wait $capture
 exit $status

@@ -3,6 +3,7 @@
 use crate::args::{CompareArgs, ExplainArgs, MergeArgs};
 use crate::exit::Exit;
 use crate::output::file;
+use crate::output::html;
 use crate::output::text;
 use crate::{compare as comparison, dictionary as page, explain as dictionary, merge as joining, run};
 use clw_core::text::Paint;
@@ -77,7 +78,7 @@ fn other_as_json(topic: &str, text: &str) -> Value {
             "dialect": known.dialect,
             "meaning": known.meaning,
             "fix": known.fix,
-            "verdict": name(known.verdict()),
+            "verdict": name(known.verdict),
         });
     }
     if let Some(class) = dictionary::reset_class(&topic.to_ascii_lowercase()) {
@@ -131,6 +132,11 @@ pub(crate) fn compare(args: &CompareArgs) -> Ended {
 }
 
 pub(crate) fn merge(args: &MergeArgs) -> Ended {
+    let is_stdout = |to: &Option<String>| to.as_deref() == Some("-");
+    if is_stdout(&args.json) && is_stdout(&args.html) {
+        let text = "--json and --html exclude each other on standard output; give one of them a file";
+        return Err((Exit::Usage, text.to_owned()));
+    }
     let thresholds = args
         .threshold
         .iter()
@@ -148,7 +154,11 @@ pub(crate) fn merge(args: &MergeArgs) -> Ended {
     if let Some(to) = &args.json {
         file::write_whole(Path::new(to), &run::to_json(&joined)).map_err(failed)?;
     }
-    if args.json.as_deref() != Some("-") {
+    if let Some(to) = &args.html {
+        let page = html::render(&joined, html::Of::Joined(args.files.len()));
+        file::write_whole(Path::new(to), &page).map_err(failed)?;
+    }
+    if !is_stdout(&args.json) && !is_stdout(&args.html) {
         let asked = format!("{} results joined", args.files.len());
         let paint = Paint::new(args.color.is_wanted(&std::io::stdout()));
         let text = text::render(&joined, &asked, &lines, paint, run::terminal_width());

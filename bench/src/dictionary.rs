@@ -123,7 +123,7 @@ fn error_code_table(page: &mut String) {
         "\n## Error codes\n\n| code | dialect | means | what to do | verdict |\n|---|---|---|---|---|\n",
     );
     for known in error_codes() {
-        let verdict = known.verdict().map_or_else(
+        let verdict = known.verdict.map_or_else(
             || "the session goes on".to_owned(),
             |verdict| code(verdict.name()),
         );

@@ -13,6 +13,7 @@ pub mod exit;
 pub mod explain;
 pub mod limits;
 pub mod merge;
+pub mod metrics;
 pub mod output;
 pub mod plan;
 pub mod reproduce;
@@ -36,7 +37,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if args.get(1).is_some_and(|first| first == "gateway") {
         return clw_gateway::args::run(args.into_iter().skip(1), &["gateway"]);
     }
-    let parsed = match Args::try_parse_from(args) {
+    let parsed = match Args::try_parse_from(&args) {
         Ok(parsed) => parsed,
         Err(error) => {
             // A closed pipe is no error.
@@ -53,7 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return Exit::Done.into();
     }
     let result = match &parsed.command {
-        None => run::run(&parsed).map_err(|e| (e.exit(), e.to_string())),
+        None => run::run(&parsed, args::shown(&args)).map_err(|e| (e.exit(), e.to_string())),
         Some(Subcommand::Worker(_)) => Ok(run::work()),
         Some(Subcommand::Explain(args)) => commands::explain(args),
         Some(Subcommand::Compare(args)) => commands::compare(args),

@@ -101,6 +101,7 @@ fn add(sum: &mut Report, other: Report) {
         sum.target.url = format!("{}, {}", sum.target.url, other.target.url);
     }
     let (a, b) = (&mut sum.sessions, other.sessions);
+    sum.heartbeat.counts.udp.add(&other.heartbeat.counts.udp);
     for (to, from) in [
         (&mut a.planned, b.planned),
         (&mut a.started, b.started),
@@ -110,6 +111,7 @@ fn add(sum: &mut Report, other: Report) {
         (&mut a.dropped, b.dropped),
         (&mut a.reconnected, b.reconnected),
         (&mut a.peak_open, b.peak_open),
+        (&mut a.helpers, b.helpers),
         (&mut sum.heartbeat.counts.sent, other.heartbeat.counts.sent),
         (
             &mut sum.heartbeat.counts.answered,
@@ -126,6 +128,11 @@ fn add(sum: &mut Report, other: Report) {
         ),
         (&mut sum.refresh.done, other.refresh.done),
         (&mut sum.refresh.refused, other.refresh.refused),
+        (&mut sum.pairing.asked, other.pairing.asked),
+        (&mut sum.pairing.approved, other.pairing.approved),
+        (&mut sum.pairing.tokens, other.pairing.tokens),
+        (&mut sum.pairing.fallbacks, other.pairing.fallbacks),
+        (&mut sum.pairing.unkept, other.pairing.unkept),
         (&mut sum.notifications.new, other.notifications.new),
         (&mut sum.notifications.duplicates, other.notifications.duplicates),
         (&mut sum.bytes.sent, other.bytes.sent),

@@ -4,9 +4,11 @@
 use clap::{CommandFactory as _, Parser as _};
 use clw_bench::args::{Args, Generate, Subcommand, generate};
 use clw_bench::plan::{
-    Environment, Hold, IdentityKind, Plan, Role, TargetPlan, WirePlan, Workers, args_to_plan, describe,
+    Environment, Hold, IdentityKind, PairingMode, Plan, Prefer, Role, TargetPlan, WirePlan, Workers,
+    args_to_plan, describe,
 };
 use clw_core::Dialect;
+use clw_core::openclaw::SetupCode;
 use clw_core::pacing::{Amount, Load, Shard};
 use clw_core::secret::Secret;
 use std::time::Duration;
@@ -287,6 +289,27 @@ fn wrong_flags_are_told_the_flag_and_what_is_accepted() {
         ("--dialect clw --role node", &["--role is for --dialect openclaw"]),
         ("--dialect clw --call a", &["--call is for --dialect openclaw"]),
         ("--wire 2.1", &["--wire is for --dialect clw"]),
+        ("--resume off", &["--resume is for --dialect clw"]),
+        ("--udp-heartbeat on", &["--udp-heartbeat is for --dialect clw"]),
+        (
+            "--dialect clw --udp-heartbeat on --impair loss=1%",
+            &["--udp-heartbeat on and --impair exclude each other", "netem"],
+        ),
+        ("--tcp-keepalive 0s", &["--tcp-keepalive 0s: accepted is 1s to"]),
+        ("--tcp-keepalive soon", &["--tcp-keepalive", "or `off`"]),
+        ("--token-command x", &["--token-command needs a URL"]),
+        (
+            "--token-command x --token y ws://127.0.0.1",
+            &["--token and --token-command exclude each other"],
+        ),
+        (
+            "--dialect clawchat --token-command x ws://127.0.0.1",
+            &["--token-command is for --dialect openclaw or clw"],
+        ),
+        (
+            "--gateway --mode=open ws://127.0.0.1",
+            &["--gateway and URL exclude each other"],
+        ),
         ("--no-refresh", &["--no-refresh is for --dialect clw"]),
         ("--dialect http", &["--dialect", "openclaw, clw, clawchat"]),
         ("--plugin hermes", &["--plugin is for --dialect clawchat"]),
@@ -317,6 +340,14 @@ fn wrong_flags_are_told_the_flag_and_what_is_accepted() {
         ("--seed -1", &["-1"]),
         ("--seed 99999999999999999", &["--seed", "0 to 9007199254740991"]),
         ("--tui --json -", &["--json and --tui exclude each other"]),
+        ("--html - --json -", &["--json and --html exclude each other"]),
+        ("--prometheus 9464", &["--prometheus", "127.0.0.1:9464"]),
+        ("--prometheus localhost:http", &["--prometheus", "127.0.0.1:9464"]),
+        ("--otlp collector:4318", &["--otlp", "http://HOST[:PORT]"]),
+        (
+            "--otlp http://u:p@collector",
+            &["--otlp", "OTEL_EXPORTER_OTLP_HEADERS"],
+        ),
         ("-q -v", &["--quiet", "--verbose"]),
     ] {
         let message = refusal(line);
@@ -376,11 +407,41 @@ fn the_token_comes_from_flags_then_from_the_environment() {
 }
 
 #[test]
+fn a_collector_gets_the_headers_of_the_environment_and_nobody_else_sees_them() {
+    let environment = Environment {
+        otlp_headers: Some(Secret::new("authorization=Bearer%20s3cret")),
+        ..Environment::default()
+    };
+    let plan = args_to_plan(&args("--otlp https://collector.example:4318"), &environment).unwrap();
+    let shown = format!("{} {plan:?}", serde_json::to_string(&plan).unwrap());
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let to = plan.outputs.otlp.unwrap();
+    assert_eq!(to.headers[0].1.expose(), "Bearer s3cret");
+    assert_eq!(to.to_string(), "https://collector.example:4318/v1/metrics");
+    let wrong = Environment {
+        otlp_headers: Some(Secret::new("s3cret")),
+        ..Environment::default()
+    };
+    let says = refusal_in("--otlp http://c", &wrong);
+    assert!(says.contains("header 1") && !says.contains("s3cret"), "{says}");
+    // Without --otlp they are nobody's business.
+    assert!(args_to_plan(&args(""), &wrong).is_ok());
+}
+
+#[test]
+fn addresses_to_be_scraped_are_of_this_machine_unless_another_is_named() {
+    let listens = |line: &str| plan(line).outputs.prometheus.unwrap().to_string();
+    assert_eq!(listens("--prometheus :9464"), "127.0.0.1:9464");
+    assert_eq!(listens("--prometheus localhost:9464"), "127.0.0.1:9464");
+    assert_eq!(listens("--prometheus [::]:9464"), "[::]:9464");
+}
+
+#[test]
 fn a_share_comes_from_the_environment_of_an_indexed_job() {
     let job = |index: &str, count: Option<&str>| Environment {
         job_index: Some(index.to_owned()),
         job_count: count.map(str::to_owned),
-        token: None,
+        ..Environment::default()
     };
     let shard = |line, environment| args_to_plan(&args(line), &environment).unwrap().shard;
     assert_eq!(shard("", job("2", Some("4"))), Shard::new(2, 4).unwrap());
@@ -501,5 +562,76 @@ fn every_subcommand_has_help() {
                 subcommand.get_name()
             );
         }
+    }
+}
+
+#[test]
+fn flags_about_devices_mean_what_they_say() {
+    let plan =
+        plan("--pairing approve --pairing-timeout 20s --prefer device --platform macos --device-family Mac");
+    assert_eq!(plan.pairing.mode, PairingMode::Approve);
+    assert_eq!(plan.pairing.timeout, secs(20));
+    assert_eq!(plan.mixes[0].prefer, Prefer::Device);
+    assert_eq!(plan.mixes[0].platform, "macos");
+    // The embedded gateway's own token makes an administrator there.
+    assert_eq!(plan.pairing.admin_token.as_ref(), Some(&plan.embedded_token));
+    let back = WirePlan::unpack(&WirePlan::new(&plan).to_json().unwrap()).unwrap();
+    assert_eq!(
+        back.pairing, plan.pairing,
+        "a worker process gets the admin's token too"
+    );
+    let shown = serde_json::to_string(&plan).unwrap();
+    assert!(!shown.contains(plan.embedded_token.expose()));
+}
+
+#[test]
+fn a_setup_code_brings_its_gateway_and_its_device_and_is_never_shown() {
+    let code = SetupCode {
+        url: "ws://127.0.0.1:4711".to_owned(),
+        urls: Vec::new(),
+        bootstrap_token: Secret::new("boot-secret"),
+        expires_at_ms: None,
+    };
+    let text = code.encode();
+    let plan = plan(&format!("--role node --setup-code {}", text.expose()));
+    assert_eq!(
+        plan.mixes[0]
+            .credentials
+            .get(0)
+            .bootstrap_token()
+            .unwrap()
+            .expose(),
+        "boot-secret"
+    );
+    assert!(plan.session(0).has_device());
+    let TargetPlan::At(target) = &plan.target else {
+        panic!("no address")
+    };
+    assert_eq!(target.port, 4711);
+    let shown = serde_json::to_string(&plan).unwrap() + &describe(&plan).unwrap();
+    assert!(!shown.contains("boot-secret") && !shown.contains(text.expose()));
+    let message = refusal("--setup-code hush-hush!");
+    assert!(
+        message.contains("--setup-code") && !message.contains("hush"),
+        "{message}"
+    );
+}
+
+#[test]
+fn flags_about_devices_that_do_not_fit_are_refused() {
+    for (line, parts) in [
+        ("--pairing-timeout 5s", "--pairing wait or approve"),
+        ("--admin-token-file f --pairing wait", "--pairing approve"),
+        ("--pairing approve ws://127.0.0.1:1", "--admin-token-file"),
+        ("--pairing wait --pairing-timeout 0", "1ms to 24h"),
+        ("--dialect clw --pairing wait", "openclaw"),
+        ("--setup-code @/no/such/file", "/no/such/file"),
+        (
+            "--credential-store /no/such/folder/s.json",
+            "/no/such/folder/s.json",
+        ),
+    ] {
+        let message = refusal(line);
+        assert!(message.contains(parts), "{line}: {message}");
     }
 }

@@ -3,6 +3,8 @@
 
 use clw_bench::credentials::{Credentials, DeviceKey, read_token_file};
 use clw_bench::plan::Role;
+use clw_core::openclaw::SetupCode;
+use clw_core::secret::Secret;
 use proptest::prelude::*;
 use std::io::Cursor;
 use std::path::Path;
@@ -138,4 +140,22 @@ proptest! {
             prop_assert!(message.contains("who.jsonl"));
         }
     }
+}
+
+#[test]
+fn a_setup_code_is_a_bootstrap_token_and_a_wrong_one_is_named_without_being_shown() {
+    let code = SetupCode {
+        url: "ws://127.0.0.1:1".to_owned(),
+        urls: Vec::new(),
+        bootstrap_token: Secret::new("boot"),
+        expires_at_ms: None,
+    };
+    let line = format!("{{\"setup_code\":\"{}\"}}", code.encode().expose());
+    let credentials = read(&line).unwrap();
+    assert_eq!(credentials.get(0).bootstrap_token().unwrap().expose(), "boot");
+    let message = read("{\"setup_code\":\"hush!\"}").unwrap_err();
+    assert!(
+        message.contains("who.jsonl:1: field `setup_code`") && !message.contains("hush"),
+        "{message}"
+    );
 }

@@ -234,6 +234,13 @@ fn a_wrong_scenario_is_told_line_column_field_and_the_near_name() {
             &["field `perod`", "accepted here: method"],
         ),
         (
+            "[[session]]\ntoken_file = \"f\"\ntoken_command = \"s3cret\"\n",
+            &[
+                "s.toml:1:",
+                "one of `credentials`, `token_file` and `token_command`",
+            ],
+        ),
+        (
             "[[session]]\ntoken = \"s3cret\"\n",
             &["s.toml:2:1: field `token`", "token_file"],
         ),

@@ -88,6 +88,23 @@ impl Histogram {
         }
     }
 
+    /// How many values lie between neighbours of `bounds_us`, which ascend: at most the first, at most the second and above the
+    /// first, and so on; the last count is of the values above all bounds. One pass, whatever the number of bounds.
+    pub fn counts_between_us(&self, bounds_us: &[u64]) -> Vec<u64> {
+        let mut counts = vec![0; bounds_us.len() + 1];
+        for step in self.0.iter_recorded() {
+            // As in `count_at_most_us`, values that the histogram cannot tell apart stand on the bound's side.
+            let us = self.0.lowest_equivalent(step.value_iterated_to());
+            counts[bounds_us.partition_point(|bound| *bound < us)] += step.count_at_value();
+        }
+        counts
+    }
+
+    /// All values added up, in microseconds; as exact as the values.
+    pub fn sum_us(&self) -> f64 {
+        self.0.mean() * self.len() as f64
+    }
+
     /// The contract's summary.
     pub fn summary(&self) -> Summary {
         if self.is_empty() {

@@ -15,6 +15,7 @@ pub mod clw;
 mod dialect;
 pub mod heartbeat;
 pub mod histogram;
+pub mod html;
 pub mod impair;
 pub mod journal;
 pub mod openclaw;

@@ -3,7 +3,7 @@
 use crate::Stage;
 use crate::histogram::{Histogram, Summary};
 use crate::snapshot::{Aggregate, Target};
-use crate::tally::{CallErrors, Heartbeats, Notifications, Reconnects, Refreshes, Traffic};
+use crate::tally::{CallErrors, Heartbeats, Notifications, Pairings, Reconnects, Refreshes, Traffic};
 use crate::uptime::{error_rate_pct, uptime_pct};
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,9 @@ pub struct Report {
     pub reconnect: ReconnectReport,
     /// Token refreshes.
     pub refresh: Refreshes,
+    /// Devices and their tokens.
+    #[serde(default)]
+    pub pairing: Pairings,
     /// Notifications.
     #[serde(default)]
     pub notifications: Notifications,
@@ -101,6 +104,8 @@ pub struct Sessions {
     pub reconnected: u64,
     /// Most connections open at once.
     pub peak_open: u64,
+    /// Helpers that left before connect, which is no error.
+    pub helpers: u64,
 }
 
 /// Latencies by what was waited for.
@@ -136,6 +141,8 @@ pub struct HeartbeatReport {
     pub counts: Heartbeats,
     /// Round trips.
     pub rtt_us: Summary,
+    /// Round trips of those that were datagrams.
+    pub udp_rtt_us: Summary,
     /// Time between two ticks of the server.
     pub tick_gap_us: Summary,
 }
@@ -236,6 +243,7 @@ impl Report {
                 dropped: s.dropped,
                 reconnected: s.reconnected,
                 peak_open: gauges.peak_open,
+                helpers: s.helpers,
             },
             verdicts: named(&counters.verdicts),
             drops: named(&counters.drops),
@@ -258,6 +266,7 @@ impl Report {
                 ..ReconnectReport::default()
             },
             refresh: counters.refreshes,
+            pairing: counters.pairing,
             notifications: counters.notifications,
             calls: counters.calls,
             bytes: counters.bytes,
@@ -318,19 +327,22 @@ impl Report {
             rpc_service: calls("rpc_service."),
         };
         self.heartbeat.rtt_us = of("heartbeat_rtt");
+        self.heartbeat.udp_rtt_us = of("udp_rtt");
         self.heartbeat.tick_gap_us = of("tick_gap");
         self.reconnect.time_to_ready_us = of("time_to_ready");
         self.generator.schedule_lag_us = of("schedule_lag");
         self.generator.fell_behind = self.generator.schedule_lag_us.p99 > FELL_BEHIND_US;
     }
 
-    /// Sessions that ended in an error.
+    /// Sessions that ended in an error; helpers that left before connect are none.
     pub fn errors(&self) -> u64 {
-        self.verdicts
+        let errors: u64 = self
+            .verdicts
             .iter()
             .filter(|(name, _)| Verdict::from_name(name).is_none_or(Verdict::is_error))
             .map(|(_, count)| count)
-            .sum()
+            .sum();
+        errors.saturating_sub(self.sessions.helpers)
     }
 }
 

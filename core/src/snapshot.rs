@@ -74,6 +74,9 @@ pub struct Snapshot {
     pub seq: u64,
     /// Since the run's start, in microseconds.
     pub elapsed_us: u64,
+    /// The run's start by the clock on the wall, in microseconds since 1970; 0: not told.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub began_unix_us: u64,
     /// How long the interval was, in microseconds.
     pub interval_us: u64,
     /// Where the run is.
@@ -98,6 +101,14 @@ pub struct Snapshot {
     /// [`RECENT_PER_VERDICT`] of each kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<SessionRecord>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// How many connections of one ending an interval tells of.
@@ -298,6 +309,7 @@ impl Aggregate {
             source: source.to_owned(),
             seq: self.seq,
             elapsed_us,
+            began_unix_us: 0,
             interval_us: elapsed_us.saturating_sub(self.last_us),
             phase,
             target: self.target.clone(),

@@ -3,6 +3,13 @@
 //! One thread writes a [`Tally`]; nothing in it is shared. Counters run on, histograms belong to an interval and leave with
 //! its snapshot, so adding up snapshots gives the totals exactly.
 
+mod counts;
+
+pub use counts::{
+    CallErrors, Heartbeats, Notifications, Pairings, Reconnects, Refreshes, Sessions, Traffic, UdpHeartbeats,
+    Uptime,
+};
+
 use crate::Stage;
 use crate::histogram::Histogram;
 use crate::verdict::{EndingKind, Verdict};
@@ -34,6 +41,8 @@ pub enum Metric {
     ReadyService,
     /// From a heartbeat to its answer.
     HeartbeatRtt,
+    /// The same for heartbeats as datagrams.
+    UdpRtt,
     /// Between two ticks of the server.
     TickGap,
     /// From a drop to ready again.
@@ -47,7 +56,7 @@ pub enum Metric {
 }
 
 /// Metrics that are not of a call, with their names in results.
-const FIXED: [(Metric, &str); 11] = [
+const FIXED: [(Metric, &str); 12] = [
     (Metric::TcpConnect, "tcp_connect"),
     (Metric::Tls, "tls"),
     (Metric::Upgrade, "upgrade"),
@@ -59,103 +68,8 @@ const FIXED: [(Metric, &str); 11] = [
     (Metric::TickGap, "tick_gap"),
     (Metric::TimeToReady, "time_to_ready"),
     (Metric::ScheduleLag, "schedule_lag"),
+    (Metric::UdpRtt, "udp_rtt"),
 ];
-
-/// Counters of sessions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sessions {
-    /// Meant to be run.
-    pub planned: u64,
-    /// Begun.
-    pub started: u64,
-    /// Accepted by the server at least once.
-    pub ready: u64,
-    /// Ended `ok`.
-    pub completed: u64,
-    /// Ended in an error without ever having been ready.
-    pub failed: u64,
-    /// Connections that ended in an error after ready.
-    pub dropped: u64,
-    /// Times a session became ready again after a drop.
-    pub reconnected: u64,
-    /// Ended, in whatever way.
-    pub ended: u64,
-    /// Starts left out because the limit of the open model was reached.
-    pub skipped_starts: u64,
-}
-
-/// Sent, answered, missed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Heartbeats {
-    /// Pings sent.
-    pub sent: u64,
-    /// Answers in time.
-    pub answered: u64,
-    /// Answers that did not come.
-    pub missed: u64,
-}
-
-/// Two directions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Traffic {
-    /// By this side.
-    pub sent: u64,
-    /// From the other.
-    pub received: u64,
-}
-
-/// Reconnects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Reconnects {
-    /// Connections begun after another of the same session.
-    pub attempts: u64,
-    /// Those that became ready.
-    pub succeeded: u64,
-}
-
-/// Token refreshes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Refreshes {
-    /// Accepted.
-    pub done: u64,
-    /// Refused.
-    pub refused: u64,
-}
-
-/// Notifications that clients were sent (ClawChat).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Notifications {
-    /// Told for the first time.
-    pub new: u64,
-    /// Copies of one that the client had seen.
-    pub duplicates: u64,
-}
-
-/// Uptime's two sums, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Uptime {
-    /// Time that sessions were ready.
-    pub ready_us: u64,
-    /// Time that they were meant to be.
-    pub meant_us: u64,
-}
-
-/// Answers of one call that were no success.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CallErrors {
-    /// Error answers.
-    pub failed: u64,
-    /// No answer in time.
-    pub unanswered: u64,
-}
 
 /// Everything that only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +97,8 @@ pub struct Counters {
     pub reconnect: Reconnects,
     /// Token refreshes.
     pub refreshes: Refreshes,
+    /// Devices and their tokens.
+    pub pairing: Pairings,
     /// Notifications.
     pub notifications: Notifications,
     /// Calls that failed, by method.
@@ -216,6 +132,12 @@ impl Counters {
             (&mut a.reconnected, b.reconnected),
             (&mut a.ended, b.ended),
             (&mut a.skipped_starts, b.skipped_starts),
+            (&mut a.helpers, b.helpers),
+            (&mut self.pairing.asked, other.pairing.asked),
+            (&mut self.pairing.approved, other.pairing.approved),
+            (&mut self.pairing.tokens, other.pairing.tokens),
+            (&mut self.pairing.fallbacks, other.pairing.fallbacks),
+            (&mut self.pairing.unkept, other.pairing.unkept),
             (&mut self.heartbeat.sent, other.heartbeat.sent),
             (&mut self.heartbeat.answered, other.heartbeat.answered),
             (&mut self.heartbeat.missed, other.heartbeat.missed),
@@ -235,6 +157,7 @@ impl Counters {
         ] {
             *to += from;
         }
+        self.heartbeat.udp.add(&other.heartbeat.udp);
         for (to, from) in [
             (&mut self.verdicts, &other.verdicts),
             (&mut self.drops, &other.drops),
@@ -335,6 +258,7 @@ impl Tally {
             Metric::TickGap => 8,
             Metric::TimeToReady => 9,
             Metric::ScheduleLag => 10,
+            Metric::UdpRtt => 11,
         };
         if let Some(histogram) = self.histograms.get_mut(index) {
             histogram.record(took);
@@ -386,8 +310,8 @@ impl Tally {
         }
     }
 
-    /// Counts an error of this machine, by its errno's name.
-    pub fn generator_error(&mut self, name: &'static str) {
+    /// Counts an error of this machine, by its errno's name or in words that are the same for all sessions.
+    pub fn generator_error(&mut self, name: &str) {
         match self.counters.generator_errors.get_mut(name) {
             Some(count) => *count += 1,
             None => drop(self.counters.generator_errors.insert(name.to_owned(), 1)),

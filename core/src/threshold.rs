@@ -43,12 +43,12 @@ pub enum ThresholdError {
 }
 
 const KNOWN: &str = "uptime, error_rate, reconnect_success (percent); any verdict of the dictionary, close_CODE, planned, started, \
-ready, completed, failed, dropped, reconnected, peak_open, skipped_starts, generator_errors, heartbeat_missed (counts); \
-tcp_connect, tls, upgrade, challenge, auth, ready, ready_service, rpc.METHOD, heartbeat_rtt, tick_gap, time_to_ready, \
+ready, completed, failed, dropped, reconnected, peak_open, skipped_starts, generator_errors, heartbeat_missed, udp_lost, one_way (counts); \
+tcp_connect, tls, upgrade, challenge, auth, ready, ready_service, rpc.METHOD, heartbeat_rtt, udp_rtt, tick_gap, time_to_ready, \
 schedule_lag, each with _min, _mean, _p50, _p75, _p90, _p95, _p99, _p999 or _max (durations)";
 
 const RATES: [&str; 3] = ["uptime", "error_rate", "reconnect_success"];
-const COUNTS: [&str; 11] = [
+const COUNTS: [&str; 13] = [
     "planned",
     "started",
     "ready",
@@ -60,8 +60,10 @@ const COUNTS: [&str; 11] = [
     "skipped_starts",
     "generator_errors",
     "heartbeat_missed",
+    "udp_lost",
+    "one_way",
 ];
-const LATENCIES: [&str; 11] = [
+const LATENCIES: [&str; 12] = [
     "tcp_connect",
     "tls",
     "upgrade",
@@ -70,6 +72,7 @@ const LATENCIES: [&str; 11] = [
     "ready",
     "ready_service",
     "heartbeat_rtt",
+    "udp_rtt",
     "tick_gap",
     "time_to_ready",
     "schedule_lag",
@@ -253,6 +256,8 @@ impl Metric {
                     "peak_open" => sessions.peak_open,
                     "skipped_starts" => report.generator.skipped_starts,
                     "generator_errors" => report.generator.errors.values().sum(),
+                    "udp_lost" => report.heartbeat.counts.udp.lost,
+                    "one_way" => report.heartbeat.counts.udp.one_way,
                     _ => report.heartbeat.counts.missed,
                 };
                 count as f64

@@ -53,6 +53,7 @@ fn client_config(flaw: Option<Flaw>) -> ClientConfig {
         user_agent: None,
         ping_period: Some(Duration::from_secs(10)),
         ping_timeout: Duration::from_secs(5),
+        leave_code: 1000,
         watch_ticks: true,
         flaw,
     }
@@ -86,6 +87,7 @@ impl Pair {
             host: "127.0.0.1:18789".into(),
             target: "/".into(),
             user_agent: "test".into(),
+            origin: None,
             timeout: Duration::from_secs(20),
             max_message_bytes: 1 << 20,
             handshake_timeout: None,

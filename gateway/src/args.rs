@@ -1,7 +1,8 @@
 //! The command line of clw-gateway.
 
-use crate::config::{ClwSettings, Config, Mode};
-use crate::fault::{FAULTS, FaultPlan, FaultSpec};
+use crate::config::{ClwSettings, Config, Mode, SetupCodes};
+use crate::datagrams;
+use crate::fault::{FAULTS, FaultPlan, FaultSpec, Kind};
 use crate::limits::raise_descriptor_limit;
 use crate::process::{self, Output};
 use crate::worker::worker_main;
@@ -70,6 +71,28 @@ struct LowArgs {
         help_heading = "Who gets in"
     )]
     token_file: Option<PathBuf>,
+    /// File that holds the shared token of the fault rotate-token [env: CLW_NEXT_TOKEN]
+    #[arg(long, value_name = "F", help_heading = "Who gets in")]
+    next_token_file: Option<PathBuf>,
+    /// Issue N setup codes, each good once, for ten minutes (openclaw, --workers 1)
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "setup_code_file",
+        help_heading = "Who gets in"
+    )]
+    setup_codes: Option<u32>,
+    /// Where they are written (mode 0600), a line each for clw-bench --credentials
+    #[arg(
+        long,
+        value_name = "F",
+        requires = "setup_codes",
+        help_heading = "Who gets in"
+    )]
+    setup_code_file: Option<PathBuf>,
+    /// What they are for: node hosts, or phones (a node, and an operator beside it)
+    #[arg(long, value_name = "node|phone", value_parser = ["node", "phone"], default_value = "node", help_heading = "Who gets in")]
+    setup_for: String,
     /// Shared password
     #[arg(long, value_name = "S", help_heading = "Who gets in")]
     password: Option<String>,
@@ -93,6 +116,10 @@ struct LowArgs {
     /// Period of the server's pings; 0 sends none [default: openclaw 25s, clawchat 30s]
     #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
     ping: Option<Duration>,
+    /// Probe connections that were idle for T, every T, and end them after three probes without an answer
+    /// [default: clw 10s, else off]
+    #[arg(long, value_name = "T|off", value_parser = keepalive, help_heading = "Timers")]
+    tcp_keepalive: Option<Keepalive>,
     /// Most that is kept for a client that does not read, in bytes; then 1008 "slow consumer"
     #[arg(
         long,
@@ -115,10 +142,16 @@ struct LowArgs {
     #[arg(long, value_name = "T", value_parser = duration, default_value = "5s", help_heading = "CLW dialect")]
     clw_grace: Duration,
     /// CLW: logins that may wait; past it DISCONNECT_AUTH overload
-    #[arg(long, value_name = "N", default_value_t = 1024, help_heading = "CLW dialect")]
+    #[arg(
+        long,
+        visible_alias = "auth-queue",
+        value_name = "N",
+        default_value_t = 1024,
+        help_heading = "CLW dialect"
+    )]
     clw_queue: usize,
     /// CLW: how long the check of one login takes
-    #[arg(long, value_name = "T", value_parser = duration, default_value = "0", help_heading = "CLW dialect")]
+    #[arg(long, visible_alias = "auth-service", value_name = "T", value_parser = duration, default_value = "0", help_heading = "CLW dialect")]
     clw_service: Duration,
     /// CLW: wire version
     #[arg(long, value_name = "V", value_parser = ["2.1", "2.2"], default_value = "2.2", help_heading = "CLW dialect")]
@@ -126,6 +159,9 @@ struct LowArgs {
     /// CLW: take heartbeats of 2.1 clients, which carry no token_id
     #[arg(long, help_heading = "CLW dialect")]
     clw_compatible: bool,
+    /// CLW: take heartbeats as UDP datagrams too, at this port [default PORT: a free one; worker n takes PORT + n]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0", help_heading = "CLW dialect")]
+    udp_heartbeat: Option<u16>,
     /// CLW: refuse a token whose session was disconnected
     #[arg(long, help_heading = "CLW dialect")]
     clw_refuse_reuse: bool,
@@ -179,6 +215,12 @@ struct LowArgs {
     as_worker: bool,
 }
 
+/// As many as a gateway keeps open.
+const MAX_SETUP_CODES: u32 = 10_000;
+/// What the CLW protocol page has for both sides.
+const CLW_KEEPALIVE: Duration = Duration::from_secs(10);
+/// The kernel's most.
+const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 /// More processes than that are a typing error.
 const MAX_WORKERS: u32 = 256;
 
@@ -205,6 +247,23 @@ fn workers(text: &str) -> Result<u32, String> {
             .ok()
             .filter(|workers| *workers <= MAX_WORKERS)
             .ok_or_else(|| format!("accepted are auto and 1 to {MAX_WORKERS}")),
+    }
+}
+
+/// A time, or off.
+#[derive(Clone, Copy, Debug)]
+struct Keepalive(Option<Duration>);
+
+fn keepalive(text: &str) -> Result<Keepalive, String> {
+    if text == "off" {
+        return Ok(Keepalive(None));
+    }
+    let idle = parse_duration(text).map_err(|e| format!("{e}, or `off`"))?;
+    let accepted = Duration::from_secs(1)..=MAX_KEEPALIVE;
+    if accepted.contains(&idle) {
+        Ok(Keepalive(Some(idle)))
+    } else {
+        Err("accepted is 1s to 32767s, or `off`".to_owned())
     }
 }
 
@@ -301,13 +360,47 @@ fn config(args: &LowArgs) -> Result<Config, String> {
             "--password means nothing to --dialect {dialect}: give a --token"
         ));
     }
+    let next_token = match &args.next_token_file {
+        Some(path) => Some(read_token(path).map_err(|e| e.replace("--token-file", "--next-token-file"))?),
+        None => std::env::var("CLW_NEXT_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty()),
+    };
+    let rotates = faults
+        .iter()
+        .any(|fault| matches!(fault.kind, Kind::RotateToken(_)));
+    if rotates && (next_token.is_none() || token.is_none()) {
+        return Err(
+            "--fault rotate-token needs two shared tokens: --token or --token-file, and --next-token-file"
+                .to_owned(),
+        );
+    }
+    if args.setup_codes.is_some() && (dialect != Dialect::Openclaw || args.workers != 1) {
+        return Err(
+            "--setup-codes is for --dialect openclaw and --workers 1: each worker knows only its own"
+                .to_owned(),
+        );
+    }
+    if args
+        .setup_codes
+        .is_some_and(|count| count == 0 || count > MAX_SETUP_CODES)
+    {
+        return Err(format!("--setup-codes: accepted is 1 to {MAX_SETUP_CODES}"));
+    }
     if args.tick.is_zero() {
         return Err("--tick 0: accepted is a period from 1ms on".to_owned());
     }
+    datagrams::check(args.udp_heartbeat, args.workers, dialect, &faults)?;
     Ok(Config {
         listen: args.listen,
         dialect,
         token: token.map(Secret::new),
+        next_token: next_token.map(Secret::new),
+        setup_codes: (args.setup_codes.zip(args.setup_code_file.clone())).map(|(count, file)| SetupCodes {
+            count,
+            for_nodes: args.setup_for == "node",
+            file,
+        }),
         password: args.password.clone().map(Secret::new),
         mode: match args.mode {
             ModeArg::Open => Mode::Open,
@@ -319,6 +412,10 @@ fn config(args: &LowArgs) -> Result<Config, String> {
         tick: args.tick,
         tick_spread: args.tick_spread,
         ping: args.ping,
+        tcp_keepalive: match args.tcp_keepalive {
+            Some(Keepalive(typed)) => typed,
+            None => (dialect == Dialect::Clw).then_some(CLW_KEEPALIVE),
+        },
         max_buffered_bytes: args.max_buffered,
         realistic_hello: args.realistic_hello,
         clw: ClwSettings {
@@ -330,6 +427,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
             queue: args.clw_queue,
             service: args.clw_service,
             refuse_reuse: args.clw_refuse_reuse,
+            udp_port: args.udp_heartbeat,
         },
         clawchat_signals: args.clawchat_signals,
         faults,
@@ -392,6 +490,47 @@ mod tests {
         let help = LowArgs::command().render_long_help().to_string();
         for fault in FAULTS {
             assert!(help.contains(fault.says), "{}", fault.name);
+        }
+    }
+
+    fn config_of(line: &str) -> Result<Config, String> {
+        let words = ["clw-gateway", "--token", "t"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        let args = LowArgs::try_parse_from(words).map_err(|e| e.to_string())?;
+        config(&args)
+    }
+
+    #[test]
+    fn keepalive_is_on_for_clw_and_off_for_the_others_unless_said() {
+        let idle = |line: &str| config_of(line).unwrap().tcp_keepalive;
+        assert_eq!(idle("--dialect clw"), Some(Duration::from_secs(10)));
+        assert_eq!(idle(""), None);
+        assert_eq!(idle("--dialect clw --tcp-keepalive off"), None);
+        assert_eq!(idle("--tcp-keepalive 7s"), Some(Duration::from_secs(7)));
+        assert!(
+            config_of("--tcp-keepalive 1ms")
+                .unwrap_err()
+                .contains("1s to 32767s")
+        );
+    }
+
+    #[test]
+    fn datagrams_are_clws_and_each_worker_has_a_port() {
+        let port = |line: &str| config_of(line).unwrap().clw.udp_port;
+        assert_eq!(port("--dialect clw"), None);
+        assert_eq!(port("--dialect clw --udp-heartbeat"), Some(0));
+        assert_eq!(port("--dialect clw --udp-heartbeat 5000 --workers 4"), Some(5000));
+        for (line, part) in [
+            ("--udp-heartbeat", "it is CLW's"),
+            (
+                "--dialect clw --udp-heartbeat 65534 --workers 3",
+                "the last is 65535",
+            ),
+            ("--dialect clw --fault udp-pong-loss", "need --udp-heartbeat"),
+        ] {
+            let message = config_of(line).unwrap_err();
+            assert!(message.contains(part), "{line}: {message}");
         }
     }
 }

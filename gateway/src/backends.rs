@@ -1,6 +1,7 @@
 //! What the sessions of each dialect share.
 
 use crate::config::{Config, Mode};
+use crate::fault::Kind;
 use clw_core::Dialect;
 use clw_core::clawchat;
 use clw_core::clw;
@@ -9,6 +10,7 @@ use clw_core::secret::Secret;
 use clw_core::session::ServerConfig;
 use clw_core::time::Instant;
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,9 +23,9 @@ pub(crate) struct Backends {
 }
 
 impl Backends {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Self {
         Self {
-            openclaw: Arc::new(openclaw(config)),
+            openclaw: Arc::new(openclaw(config, address)),
             clw: clw(config),
             clawchat: clawchat(config),
             // Sessions of several workers must not share an id.
@@ -103,7 +105,7 @@ pub(crate) fn server_config(config: &Config) -> ServerConfig {
     }
 }
 
-fn openclaw(config: &Config) -> openclaw::Gateway {
+fn openclaw(config: &Config, address: SocketAddr) -> openclaw::Gateway {
     // Workers of one gateway must not give out the same ids.
     let seed = config
         .seed
@@ -111,7 +113,8 @@ fn openclaw(config: &Config) -> openclaw::Gateway {
     let authority = Authority::new(AuthorityConfig {
         token: config.token.clone(),
         password: config.password.clone(),
-        auto_approve_local: config.mode != Mode::Strict,
+        auto_approve_local: config.mode != Mode::Strict
+            && !config.faults.iter().any(|fault| fault.kind == Kind::Approval),
         failures: match config.mode {
             Mode::Open => FailurePolicy::Open,
             Mode::Stock => FailurePolicy::Penalty,
@@ -126,6 +129,7 @@ fn openclaw(config: &Config) -> openclaw::Gateway {
         tick_interval: config.tick,
         realistic_hello: config.realistic_hello,
         max_buffered_bytes: config.max_buffered_bytes as u64,
+        public_url: Some(config.url(address)),
         ..GatewayConfig::default()
     };
     openclaw::Gateway::new(settings, authority)

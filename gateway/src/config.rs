@@ -40,6 +40,8 @@ pub struct ClwSettings {
     pub service: Duration,
     /// A token is dead once a session with it was disconnected.
     pub refuse_reuse: bool,
+    /// Heartbeats are taken as datagrams too, at this UDP port (worker n: this + n; 0: any); `None`: they are not.
+    pub udp_port: Option<u16>,
 }
 
 impl Default for ClwSettings {
@@ -54,8 +56,20 @@ impl Default for ClwSettings {
             queue: clw::AuthQueue::DEFAULT_CAPACITY,
             service: Duration::ZERO,
             refuse_reuse: false,
+            udp_port: None,
         }
     }
+}
+
+/// Setup codes that are asked for at the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupCodes {
+    /// How many.
+    pub count: u32,
+    /// For nodes, instead of phones.
+    pub for_nodes: bool,
+    /// The file, made anew with mode 0600.
+    pub file: PathBuf,
 }
 
 /// Everything a gateway is told, defaults filled in. What is serialised of it holds no secret.
@@ -68,9 +82,14 @@ pub struct Config {
     /// Shared token.
     #[serde(skip)]
     pub token: Option<Secret>,
+    /// The shared token that takes its place with the fault `rotate-token`.
+    #[serde(skip)]
+    pub next_token: Option<Secret>,
     /// Shared password.
     #[serde(skip)]
     pub password: Option<Secret>,
+    /// Setup codes to write to a file at the start, a JSON line each, fit for `clw-bench --credentials`.
+    pub setup_codes: Option<SetupCodes>,
     /// Limits.
     pub mode: Mode,
     /// Sockets before ready an address; `None`: as the mode says.
@@ -84,6 +103,8 @@ pub struct Config {
     pub tick_spread: Option<Duration>,
     /// Period of the server's ws pings; zero sends none, `None` is the dialect's usual.
     pub ping: Option<Duration>,
+    /// Accepted connections are probed when they were idle for so long; `None`: never.
+    pub tcp_keepalive: Option<Duration>,
     /// Most that is kept for a client that does not read, bytes.
     pub max_buffered_bytes: usize,
     /// hello-ok as large as the real one's.
@@ -118,13 +139,16 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dialect: Dialect::Openclaw,
             token: None,
+            next_token: None,
             password: None,
+            setup_codes: None,
             mode: Mode::Open,
             preauth_budget: None,
             handshake_timeout: None,
             tick: Duration::from_secs(30),
             tick_spread: None,
             ping: None,
+            tcp_keepalive: None,
             max_buffered_bytes: 52_428_800,
             realistic_hello: false,
             clw: ClwSettings::default(),
@@ -142,11 +166,20 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The URL of a gateway that listens at `address`.
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        let is_tls = self.tls || self.tls_files.is_some();
+        format!("{}://{address}", if is_tls { "wss" } else { "ws" })
+    }
+}
+
 /// A configuration on its way to a worker process, secrets included: for a pipe between the two and nothing else.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ConfigOnPipe {
     config: Config,
     token: Option<String>,
+    next_token: Option<String>,
     password: Option<String>,
 }
 
@@ -155,6 +188,7 @@ impl ConfigOnPipe {
         let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
         Self {
             token: exposed(&config.token),
+            next_token: exposed(&config.next_token),
             password: exposed(&config.password),
             config,
         }
@@ -163,6 +197,7 @@ impl ConfigOnPipe {
     pub(crate) fn into_config(self) -> Config {
         Config {
             token: self.token.map(Secret::new),
+            next_token: self.next_token.map(Secret::new),
             password: self.password.map(Secret::new),
             ..self.config
         }

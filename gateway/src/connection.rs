@@ -90,6 +90,9 @@ impl Connection {
             shared: shared.clone(),
             rules,
             peer,
+            local: Some(&stream)
+                .filter(|_| shared.datagrams.are_taken())
+                .and_then(Stream::local_ip),
             is_cut_at_auth,
         };
         let mut machine = ServerConnection::accept(now, config, Box::new(door));
@@ -370,6 +373,10 @@ impl Connection {
                 self.machine.close_transport(now, Finish::Fin, &mut out);
                 self.drain_until = Some(now);
             }
+            Ending::SecretChanged => {
+                self.machine
+                    .with_dialect(now, &mut out, Spoken::look_at_the_secret);
+            }
         }
         drop(out);
         self.settle(shared, now, cx);
@@ -417,6 +424,9 @@ impl Connection {
             return;
         }
         let mut seen = self.machine.observation(shared.now());
+        if let Some(beats) = seen.datagrams {
+            shared.datagrams_ended(beats);
+        }
         if let Some(misdeeds) = &self.misdeeds {
             misdeeds.confess(self.accepted, &mut seen);
         }

@@ -5,14 +5,14 @@ use crate::fault::Kind;
 use crate::shared::Shared;
 use crate::spoken::Spoken;
 use clw_core::Dialect;
-use clw_core::clawchat::{self, HelloFail, REFRESH_PATH, RefreshFault};
+use clw_core::clawchat::{self, HelloFail, REFRESH_PATH, RefreshAnswer, RefreshFault};
 use clw_core::clw;
 use clw_core::openclaw::{self, ForcedRefusal, SessionOptions, Timing, error_code};
 use clw_core::session::{Admission, Admit, HttpAnswer, Rejection};
 use clw_core::time::Instant;
 use clw_core::verdict::RefusalClass;
 use clw_core::ws::{HttpRequest, UpgradeRequest};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Where one connection comes in.
@@ -20,13 +20,15 @@ pub(crate) struct Door {
     pub(crate) shared: Rc<Shared>,
     pub(crate) rules: Vec<Kind>,
     pub(crate) peer: SocketAddr,
+    /// Where it came in, if that matters: it may be offered datagrams there.
+    pub(crate) local: Option<IpAddr>,
     /// Something happens when the login comes, so it gets no answer.
     pub(crate) is_cut_at_auth: bool,
 }
 
 impl Admit<Spoken> for Door {
     fn admit(self: Box<Self>, _now: Instant, request: &UpgradeRequest) -> Admission<Spoken> {
-        decide(&self.shared, &self.rules, request, self.peer, self.is_cut_at_auth)
+        self.decide(request)
     }
 
     fn takes(&self, method: &str, path: &str) -> bool {
@@ -38,6 +40,10 @@ impl Admit<Spoken> for Door {
             Kind::Refresh(fault) => Some(*fault),
             _ => None,
         });
+        let delay = self.rules.iter().find_map(|rule| match rule {
+            Kind::RefreshDelay(delay) => Some(*delay),
+            _ => None,
+        });
         let life = token_life(&self.rules);
         let backend = &self.shared.backends.clawchat;
         let answer = backend.redeem(now, body, request.device_id.as_deref(), life, fault);
@@ -46,7 +52,10 @@ impl Admit<Spoken> for Door {
                 Some(RefreshFault::Status(status)) => status,
                 _ => 200,
             },
+            is_lost: fault == Some(RefreshFault::RotateThenLose)
+                && matches!(answer, RefreshAnswer::Rotated(_)),
             json: answer.write(),
+            delay: delay.unwrap_or_default(),
         }
     }
 }
@@ -58,47 +67,58 @@ fn token_life(rules: &[Kind]) -> Option<std::time::Duration> {
     })
 }
 
-/// Takes an upgrade or not. `is_cut_at_auth`: something happens when the login comes, so it gets no answer.
-fn decide(
-    shared: &Shared,
-    rules: &[Kind],
-    request: &UpgradeRequest,
-    peer: SocketAddr,
-    is_cut_at_auth: bool,
-) -> Admission<Spoken> {
-    for rule in rules {
-        match rule {
-            Kind::UpgradeStatus(status) => {
-                return Admission::Reject(Rejection {
-                    status: *status,
-                    body: "refused by the fault plan".to_owned(),
-                    retry_after: None,
-                });
+impl Door {
+    /// Takes an upgrade or not.
+    fn decide(&self, request: &UpgradeRequest) -> Admission<Spoken> {
+        let (shared, rules, is_cut_at_auth) = (&*self.shared, &*self.rules, self.is_cut_at_auth);
+        for rule in rules {
+            match rule {
+                Kind::UpgradeStatus(status) => {
+                    return Admission::Reject(Rejection {
+                        status: *status,
+                        body: "refused by the fault plan".to_owned(),
+                        retry_after: None,
+                    });
+                }
+                Kind::Budget(limit) if shared.others_before_ready() >= *limit => {
+                    return Admission::Reject(Rejection::over_budget());
+                }
+                _ => {}
             }
-            Kind::Budget(limit) if shared.others_before_ready() >= *limit => {
-                return Admission::Reject(Rejection::over_budget());
+        }
+        if let Err(rejection) = shared.enter_budget(self.peer) {
+            return Admission::Reject(rejection);
+        }
+        match shared.dialect {
+            Dialect::Clw => {
+                let mut server = clw_session(shared, rules, is_cut_at_auth);
+                self.offer_datagrams(&mut server);
+                return Admission::Accept(Spoken::Clw(server));
+            }
+            Dialect::Clawchat => {
+                let server = clawchat_session(shared, rules, is_cut_at_auth);
+                return Admission::Accept(Spoken::Clawchat(server));
             }
             _ => {}
         }
-    }
-    if let Err(rejection) = shared.enter_budget(peer) {
-        return Admission::Reject(rejection);
-    }
-    match shared.dialect {
-        Dialect::Clw => return Admission::Accept(Spoken::Clw(clw_session(shared, rules, is_cut_at_auth))),
-        Dialect::Clawchat => {
-            let server = clawchat_session(shared, rules, is_cut_at_auth);
-            return Admission::Accept(Spoken::Clawchat(server));
+        let mut options = openclaw_options(rules);
+        options.address = self.peer.ip();
+        if is_cut_at_auth {
+            options.answer = Timing::Never;
         }
-        _ => {}
+        let gateway = shared.backends.openclaw.clone();
+        Admission::Accept(Spoken::Openclaw(openclaw::Server::new(gateway, request, options)))
     }
-    let mut options = openclaw_options(rules);
-    options.address = peer.ip();
-    if is_cut_at_auth {
-        options.answer = Timing::Never;
+
+    fn offer_datagrams(&self, server: &mut clw::Server) {
+        let shared = &self.shared;
+        let port = self
+            .local
+            .and_then(|local| shared.datagrams.port_at(local, &shared.backends.clw));
+        if let Some(port) = port {
+            server.offer_datagrams(port, self.peer.ip());
+        }
     }
-    let gateway = shared.backends.openclaw.clone();
-    Admission::Accept(Spoken::Openclaw(openclaw::Server::new(gateway, request, options)))
 }
 
 fn clw_session(shared: &Shared, rules: &[Kind], is_cut_at_auth: bool) -> clw::Server {

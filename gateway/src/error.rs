@@ -8,9 +8,28 @@ use thiserror::Error;
 /// A gateway that cannot start; says what to change.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// The file of setup codes.
+    #[error("cannot write the setup codes to {}: {cause}; check the folder and its permissions", path.display())]
+    SetupCodes {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
     /// The port.
     #[error("cannot listen on {address}: {cause}{}", advice(cause))]
     Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// The port of heartbeats as datagrams.
+    #[error(
+        "cannot take datagrams at {address} (--udp-heartbeat): {cause}{}",
+        advice(cause)
+    )]
+    Udp {
         /// Where.
         address: SocketAddr,
         /// Why not.

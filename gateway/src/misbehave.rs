@@ -58,6 +58,7 @@ impl Connection {
                 misdeeds.is_mute = true;
                 misdeeds.silent = Some(now + LOOK_EVERY);
                 misdeeds.stopped_heartbeats(now);
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pings());
             }
             Action::Close(code, reason) => machine.send_close(now, Some(*code), reason, out),
             Action::Kick => machine.send_close(now, None, "", out),
@@ -89,6 +90,12 @@ impl Connection {
                 machine.with_dialect(now, out, |spoken, _| spoken.stop_pongs());
                 misdeeds.stopped_heartbeats(now);
             }
+            Action::UdpPingLoss => {
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pings());
+            }
+            Action::UdpPongLoss => {
+                machine.with_dialect(now, out, |spoken, _| spoken.lose_udp_pongs());
+            }
             Action::Stall(length, every) => shared.stall(*length, *every),
             Action::Restart => {
                 let expected_ms = RESTART_EXPECTED_MS;
@@ -96,6 +103,9 @@ impl Connection {
             }
             Action::Revoke => {
                 machine.with_dialect(now, out, |spoken, out| spoken.revoke(now, out));
+            }
+            Action::RevokeDevice => {
+                machine.with_dialect(now, out, Spoken::revoke_device);
             }
             Action::SlowConsumer => machine.slow_consumer(now, out),
             Action::Mute => {

@@ -44,11 +44,7 @@ pub(crate) fn leave_with_input() {
 
 /// Serves until SIGTERM or SIGINT; SIGUSR2 announces a restart.
 pub(crate) fn run(config: Config, workers: u32, command: &[&str], output: &Output) -> Result<(), RunError> {
-    let scheme = if config.tls || config.tls_files.is_some() {
-        "wss"
-    } else {
-        "ws"
-    };
+    let shown = config.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -60,7 +56,7 @@ pub(crate) fn run(config: Config, workers: u32, command: &[&str], output: &Outpu
         let gateway = Gateway::start_workers(config, workers, command)?;
         let mut stdout = io::stdout().lock();
         // Whoever waits for the line may have left: no error of ours.
-        let _ = writeln!(stdout, "listening {scheme}://{}", gateway.address()).and_then(|()| stdout.flush());
+        let _ = writeln!(stdout, "listening {}", shown.url(gateway.address())).and_then(|()| stdout.flush());
         drop(stdout);
         loop {
             tokio::select! {

@@ -9,8 +9,9 @@ use crate::shared::{Ending, Shared};
 use crate::socket::Bound;
 use crate::stream::Stream;
 use crate::summary::Summary;
-use crate::{ending, tls};
+use crate::{ending, setup_codes, tls};
 use clw_core::Stage;
+use clw_core::secret::Secret;
 use clw_core::session::Stop;
 use clw_core::time::Instant;
 use clw_core::verdict::{EndingKind, Observation, Side, Viewpoint};
@@ -50,6 +51,9 @@ struct Server {
     next_ordinal: u64,
     worker: (u32, u32),
     restarting_until: Option<tokio::time::Instant>,
+    /// What the gateway as a whole does, and when, the next one last.
+    events: Vec<(Instant, Kind)>,
+    next_token: Option<Secret>,
 }
 
 /// Serves until told to stop.
@@ -75,12 +79,24 @@ impl Server {
     fn new(config: &Config, bound: &Bound) -> Result<(Self, Option<TcpListener>), StartError> {
         let server = Self {
             shared: Rc::new(Shared::new(config, bound.address)?),
-            faults: FaultPlan::new(config.faults.clone(), config.seed),
+            faults: FaultPlan::new(
+                (config.faults.iter())
+                    .filter(|fault| !fault.kind.is_of_the_gateway())
+                    .cloned()
+                    .collect(),
+                config.seed,
+            ),
+            events: events(config),
+            next_token: config.next_token.clone(),
             acceptor: tls::acceptor(config)?,
             next_ordinal: 0,
             worker: config.worker,
             restarting_until: None,
         };
+        if let Some(codes) = &config.setup_codes {
+            let url = config.url(bound.address);
+            setup_codes::write(&server.shared, codes, &url)?;
+        }
         Ok((server, bound.listener()?))
     }
 
@@ -88,8 +104,17 @@ impl Server {
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let shared = self.shared.clone();
+            let due = self.events.last().map(|(at, _)| shared.at(*at));
+            let event = async {
+                match due {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
+                () = event => self.happen(),
                 order = orders.recv() => match order {
                     Some(Order::Restart) => self.restart(),
                     Some(Order::Report(to)) => drop(to.send(self.shared.summary())),
@@ -112,6 +137,43 @@ impl Server {
         if !self.all_gone_within(STOP_GRACE).await {
             self.shared.end_all(Ending::Cut);
             self.all_gone_within(CUT_GRACE).await;
+        }
+    }
+
+    /// Does what the gateway as a whole is to do now.
+    fn happen(&mut self) {
+        let Some((_, kind)) = self.events.pop() else {
+            return;
+        };
+        let shared = &self.shared;
+        let authority = &shared.backends.openclaw.authority;
+        match kind {
+            Kind::RotateToken(_) => {
+                if let Some(token) = &self.next_token {
+                    authority.rotate_token(token.clone());
+                    shared
+                        .log
+                        .line("[gateway] the shared token was changed (fault plan)".to_owned());
+                    shared.end_all(Ending::SecretChanged);
+                }
+            }
+            Kind::RevokeTokens(_) => {
+                shared
+                    .log
+                    .line("[gateway] all device tokens are revoked (fault plan)".to_owned());
+                authority
+                    .revoke_all(false)
+                    .into_iter()
+                    .for_each(|sign| shared.call(sign));
+            }
+            Kind::ForgetDevices(_) => {
+                shared
+                    .log
+                    .line("[gateway] all devices are forgotten (fault plan)".to_owned());
+                authority.revoke_all(true);
+                self.restart();
+            }
+            _ => {}
         }
     }
 
@@ -179,6 +241,20 @@ impl Server {
     }
 }
 
+/// The gateway's own part of the fault plan, the first event last.
+fn events(config: &Config) -> Vec<(Instant, Kind)> {
+    let mut events: Vec<_> = (config.faults.iter())
+        .filter_map(|fault| match &fault.kind {
+            Kind::RotateToken(after) | Kind::RevokeTokens(after) | Kind::ForgetDevices(after) => {
+                Some((Instant::ORIGIN + *after, fault.kind.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    events.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    events
+}
+
 async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
     match listener {
         Some(listener) => listener.accept().await,
@@ -201,7 +277,7 @@ async fn handshake(
         },
         () = tokio::time::sleep(shared.server_config.head_timeout) =>
             ("no TLS handshake in time".to_owned(), Side::Server),
-        () = shared.stop.notified() => ("the gateway ends".to_owned(), Side::Server),
+        () = shared.ends() => ("the gateway ends".to_owned(), Side::Server),
     };
     let seen = Observation {
         viewpoint: Viewpoint::Server,

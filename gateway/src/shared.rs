@@ -2,6 +2,7 @@
 
 use crate::backends::{Backends, server_config};
 use crate::config::{Config, Mode};
+use crate::datagrams::Datagrams;
 use crate::error::StartError;
 use crate::log::Log;
 use crate::summary::{EndingRecord, Summary};
@@ -10,6 +11,7 @@ use clw_core::Dialect;
 use clw_core::openclaw::PreauthBudget;
 use clw_core::session::{Outbox, Rejection, ServerConfig, ServerEvent, Stop};
 use clw_core::time::Instant;
+use clw_core::verdict::DatagramBeats;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     /// The same without the server's pings.
     pub(crate) pingless_config: Arc<ServerConfig>,
     pub(crate) backends: Backends,
+    pub(crate) datagrams: Datagrams,
     pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) outbox: RefCell<Outbox<ServerEvent>>,
     pub(crate) log: Log,
@@ -55,6 +58,8 @@ pub(crate) enum Ending {
     Told(Stop),
     /// Without a word: their time is over.
     Cut,
+    /// Only those that came in by the shared token that has been changed.
+    SecretChanged,
 }
 
 impl Shared {
@@ -78,7 +83,8 @@ impl Shared {
             dialect: config.dialect,
             server_config: Arc::new(server_config),
             pingless_config: Arc::new(pingless_config),
-            backends: Backends::new(config),
+            backends: Backends::new(config, address),
+            datagrams: Datagrams::new(config, address)?,
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             outbox: RefCell::new(Outbox::server()),
             log,
@@ -132,6 +138,14 @@ impl Shared {
         summary.ready_now += 1;
     }
 
+    /// A session that was offered datagrams is over: what they came to.
+    pub(crate) fn datagrams_ended(&self, beats: DatagramBeats) {
+        let udp = &mut self.summary.borrow_mut().udp;
+        udp.sessions += 1;
+        udp.pings += beats.pings;
+        udp.pongs += beats.pongs;
+    }
+
     /// A connection is over; without a record it was no session (a health probe).
     pub(crate) fn closed(&self, was_ready: bool, record: Option<EndingRecord>) {
         let mut summary = self.summary.borrow_mut();
@@ -170,6 +184,16 @@ impl Shared {
     pub(crate) fn call(&self, sign: u64) {
         if let Some(waker) = self.callable.borrow().get(&sign) {
             waker.wake_by_ref();
+        }
+    }
+
+    /// Waits until all connections are to end.
+    pub(crate) async fn ends(&self) {
+        loop {
+            self.stop.notified().await;
+            if self.ending.get() != Ending::SecretChanged {
+                return;
+            }
         }
     }
 

@@ -3,13 +3,16 @@
 use crate::config::Config;
 use crate::error::StartError;
 use crate::fault::Kind;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The kernel cuts it to net.core.somaxconn.
 const BACKLOG: i32 = 65_535;
+/// Unanswered probes that end an idle connection.
+const KEEPALIVE_PROBES: u32 = 3;
 /// A backlog of 0 takes one connection; the others make sure that it is there whatever the kernel's rounding.
 const FILLERS: usize = 4;
 
@@ -33,25 +36,36 @@ impl Bound {
         } else {
             Door::Open
         };
-        Self::with(config.listen, config.share_port, door).map_err(|cause| StartError::Listen {
-            address: config.listen,
-            cause,
+        Self::with(config.listen, config.share_port, door, config.tcp_keepalive).map_err(|cause| {
+            StartError::Listen {
+                address: config.listen,
+                cause,
+            }
         })
     }
 
     /// Keeps a port for workers that share it, without taking connections.
     pub(crate) fn reserve(listen: SocketAddr) -> Result<Self, StartError> {
-        Self::with(listen, true, Door::Closed).map_err(|cause| StartError::Listen {
+        Self::with(listen, true, Door::Closed, None).map_err(|cause| StartError::Listen {
             address: listen,
             cause,
         })
     }
 
-    fn with(listen: SocketAddr, share_port: bool, door: Door) -> io::Result<Self> {
+    fn with(
+        listen: SocketAddr,
+        share_port: bool,
+        door: Door,
+        tcp_keepalive: Option<Duration>,
+    ) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(share_port)?;
+        if let Some(idle) = tcp_keepalive {
+            // Accepted sockets have what their listener has.
+            socket.set_tcp_keepalive(&keepalive(idle))?;
+        }
         socket.bind(&listen.into())?;
         let address = socket
             .local_addr()?
@@ -90,6 +104,16 @@ impl Bound {
     }
 }
 
+/// A connection that was idle for `idle` is probed, and again after each `idle`; the third probe that stays unanswered ends it.
+pub fn keepalive(idle: Duration) -> TcpKeepalive {
+    // The kernel counts whole seconds.
+    let idle = idle.max(Duration::from_secs(1));
+    TcpKeepalive::new()
+        .with_time(idle)
+        .with_interval(idle)
+        .with_retries(KEEPALIVE_PROBES)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Door {
     Open,
@@ -109,4 +133,36 @@ fn fill_backlog(address: SocketAddr) -> io::Result<Vec<Socket>> {
         fillers.push(socket);
     }
     Ok(fillers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{getsockopt, sockopt};
+    use std::net::{TcpListener as StdListener, TcpStream};
+
+    #[test]
+    fn accepted_sockets_have_the_keepalive_that_was_asked_for() {
+        for tcp_keepalive in [None, Some(Duration::from_secs(7))] {
+            let config = Config {
+                tcp_keepalive,
+                ..Config::default()
+            };
+            let bound = Bound::new(&config).unwrap();
+            let listener = StdListener::from(bound.socket.try_clone().unwrap());
+            listener.set_nonblocking(false).unwrap();
+            let _client = TcpStream::connect(bound.address).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            let is_on = getsockopt(&accepted, sockopt::KeepAlive).unwrap();
+            assert_eq!(is_on, tcp_keepalive.is_some());
+            if is_on {
+                let times = [
+                    getsockopt(&accepted, sockopt::TcpKeepIdle).unwrap(),
+                    getsockopt(&accepted, sockopt::TcpKeepInterval).unwrap(),
+                    getsockopt(&accepted, sockopt::TcpKeepCount).unwrap(),
+                ];
+                assert_eq!(times, [7, 7, KEEPALIVE_PROBES]);
+            }
+        }
+    }
 }

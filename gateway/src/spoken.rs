@@ -37,8 +37,25 @@ impl Spoken {
     pub(crate) fn stop_pongs(&mut self) {
         match self {
             Self::Openclaw(_) => {}
-            Self::Clw(server) => server.stall_pongs(true),
+            Self::Clw(server) => {
+                server.stall_pongs(true);
+                server.lose_udp_pongs();
+            }
             Self::Clawchat(server) => server.stop_answering(),
+        }
+    }
+
+    /// Heartbeats that come as datagrams are lost from now on.
+    pub(crate) fn lose_udp_pings(&mut self) {
+        if let Self::Clw(server) = self {
+            server.lose_udp_pings();
+        }
+    }
+
+    /// Answers to heartbeats that come as datagrams are lost from now on.
+    pub(crate) fn lose_udp_pongs(&mut self) {
+        if let Self::Clw(server) = self {
+            server.lose_udp_pongs();
         }
     }
 
@@ -62,7 +79,22 @@ impl Spoken {
     pub(crate) fn call_sign(&self) -> Option<u64> {
         match self {
             Self::Clawchat(server) => Some(server.session().0),
-            Self::Openclaw(_) | Self::Clw(_) => None,
+            Self::Openclaw(server) => server.call_sign(),
+            Self::Clw(_) => None,
+        }
+    }
+
+    /// Takes the device's token away and ends the session, where the dialect has devices.
+    pub(crate) fn revoke_device(&mut self, out: &mut Outbox<ServerEvent>) {
+        if let Self::Openclaw(server) = self {
+            server.revoke_device(out);
+        }
+    }
+
+    /// Ends the session if it came in by a shared secret that has been changed.
+    pub(crate) fn look_at_the_secret(&mut self, out: &mut Outbox<ServerEvent>) {
+        if let Self::Openclaw(server) = self {
+            server.look_at_the_secret(out);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future as _;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -63,6 +64,11 @@ impl Stream {
             Poll::Ready(Err(_)) => true,
             Poll::Pending => false,
         }
+    }
+
+    /// This side's address, where the client came in.
+    pub(crate) fn local_ip(&self) -> Option<IpAddr> {
+        self.tcp().local_addr().ok().map(|address| address.ip())
     }
 
     fn tcp(&self) -> &TcpStream {

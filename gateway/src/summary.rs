@@ -24,6 +24,8 @@ pub struct Summary {
     pub peak_open: u64,
     /// Endings by verdict.
     pub verdicts: BTreeMap<String, u64>,
+    /// Heartbeats as datagrams.
+    pub udp: UdpCounts,
     /// Accepts that failed for want of descriptors.
     pub accept_errors: u64,
     /// Workers that died, in words.
@@ -31,6 +33,18 @@ pub struct Summary {
     /// Endings one by one, if asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endings: Vec<EndingRecord>,
+}
+
+/// Heartbeats as datagrams, of sessions that are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UdpCounts {
+    /// Sessions that were offered them.
+    pub sessions: u64,
+    /// AUTH_PINGs that came.
+    pub pings: u64,
+    /// AUTH_PONGs that were sent.
+    pub pongs: u64,
 }
 
 /// One connection's end as the gateway saw it.
@@ -77,6 +91,9 @@ impl Summary {
         self.ready_now += other.ready_now;
         self.peak_open += other.peak_open;
         self.accept_errors += other.accept_errors;
+        self.udp.sessions += other.udp.sessions;
+        self.udp.pings += other.udp.pings;
+        self.udp.pongs += other.udp.pongs;
         for (verdict, count) in other.verdicts {
             *self.verdicts.entry(verdict).or_default() += count;
         }
@@ -97,6 +114,17 @@ impl std::fmt::Display for Summary {
         ranked.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         for (verdict, count) in ranked {
             writeln!(f, "{count:>9}  {verdict}")?;
+        }
+        if self.udp.sessions > 0 {
+            let UdpCounts {
+                sessions,
+                pings,
+                pongs,
+            } = self.udp;
+            writeln!(
+                f,
+                "heartbeats over UDP: offered to {sessions} sessions, {pings} AUTH_PING came, {pongs} AUTH_PONG sent"
+            )?;
         }
         if self.accept_errors > 0 {
             writeln!(

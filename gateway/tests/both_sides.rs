@@ -59,6 +59,11 @@ const PLAIN: &[(&str, &str)] = &[
     ("kick", "clw-auth-disconnected"),
     ("stall=100ms", "ok"),
     ("rst:0%", "ok"),
+    ("revoke-device", "clw-session-revoked"),
+    ("approval", "ok"),
+    ("revoke-tokens=100ms", "ok"),
+    ("rotate-token=400ms", "clw-session-revoked"),
+    ("forget-devices=400ms", "clw-server-restart"),
 ];
 
 /// The same on CLW.
@@ -90,6 +95,8 @@ const CLW: &[(&str, &str)] = &[
     ("unavailable", "clw-server-unavailable"),
     ("token-expire=300s", "ok"),
     ("refuse-refresh", "ok"),
+    ("udp-ping-loss", "ok"),
+    ("udp-pong-loss", "ok"),
     ("stall=100ms", "ok"),
 ];
 
@@ -122,6 +129,9 @@ const CLAWCHAT: &[(&str, &str)] = &[
     ("refresh=10003", "ok"),
     ("refresh=500", "ok"),
     ("refresh=reject", "ok"),
+    ("refresh=lose", "ok"),
+    ("refresh=0", "ok"),
+    ("refresh-delay=50ms", "ok"),
     ("mute", "ok"),
     ("ping-stop", "ok"),
     ("stall=100ms", "ok"),

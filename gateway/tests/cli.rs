@@ -4,6 +4,7 @@
 mod support;
 
 use clw_core::Dialect;
+use clw_core::openclaw::SetupCode;
 use clw_core::verdict::{Disconnect, Verdict};
 use clw_gateway::Summary;
 use clw_gateway::fault::FAULTS;
@@ -101,6 +102,42 @@ fn it_prints_one_line_and_on_sigterm_a_summary_by_verdict() {
     assert_eq!(out, "");
     assert!(err.contains("1 connections, 1 accepted as sessions"), "{err}");
     assert!(err.contains("1  ok"), "{err}");
+}
+
+#[test]
+fn setup_codes_go_into_a_file_that_only_its_owner_reads_and_nowhere_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("codes.jsonl");
+    let file = path.to_str().unwrap();
+    let gateway = Running::start(&["--setup-codes", "2", "--setup-code-file", file, "--verbose"]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let codes: Vec<_> = text.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
+    assert_eq!(codes.len(), 2);
+    let url = SetupCode::decode(codes[0], None).unwrap().url;
+    assert_eq!(url, format!("ws://{}", gateway.address));
+    let (out, err) = gateway.end(Signal::SIGTERM);
+    assert!(
+        codes
+            .iter()
+            .all(|code| !out.contains(code) && !err.contains(code))
+    );
+}
+
+#[test]
+fn what_devices_need_is_said() {
+    let rotate = fails(&["--token", "t", "--fault", "rotate-token=1s"], 2);
+    assert!(rotate.contains("--next-token-file"), "{rotate}");
+    let codes = ["--setup-codes", "2", "--setup-code-file", "/no/such/folder/codes"];
+    let shared = fails(&[&codes[..], &["--workers", "2"]].concat(), 2);
+    assert!(shared.contains("--workers 1"), "{shared}");
+    let nowhere = fails(&[&codes[..], &["--listen", "127.0.0.1:0"]].concat(), 1);
+    assert!(nowhere.contains("/no/such/folder/codes"), "{nowhere}");
+    assert!(fails(&["--fault", "approval:5%"], 2).contains("leave out the share"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 # netem doctor: which tools, rights and kernel features are there, what is missing by name, and what brings it.
 
 doctor_command() {
-  local status=0 tool name
+  local status=0 kernel=0 probes='' tool
   [[ $# == 0 ]] || usage_error "doctor takes no words"
   for tool in ip tc ethtool flock nft ss ping; do
     if command -v "$tool" >/dev/null; then
@@ -10,6 +10,8 @@ doctor_command() {
     else
       missing "$tool" "apt-get install $(package_of "$tool")"
       case $tool in ip | tc | ethtool | flock) status=$STATUS_NO_TOOL ;; esac
+      # without these two the kernel cannot be asked
+      case $tool in ip | tc) probes=no ;; esac
     fi
   done
   if [[ $(id -u) != 0 ]]; then
@@ -17,9 +19,9 @@ doctor_command() {
     exit $((status ? status : STATUS_NO_ROOT))
   fi
   found root ""
-  ((status)) || doctor_kernel || status=$?
+  [[ $probes ]] || doctor_kernel || kernel=$?
   doctor_leftovers
-  exit "$status"
+  exit $((status ? status : kernel))
 }
 
 found() { printf 'ok       %-22s %s\n' "$1" "$2"; }
@@ -42,9 +44,9 @@ doctor_kernel() {
   found "network namespaces" ""
   while IFS='|' read -r result name option need; do
     if [[ $result == ok ]]; then
-      found "$name" "$need"
+      found "$name" "for $need"
     else
-      missing "$name" "CONFIG_$option: $need"
+      missing "$name" "CONFIG_$option, for $need"
       case $name in sch_netem | veth) status=$STATUS_NO_KERNEL ;; esac
     fi
   done < <(unshare -n bash -c "$DOCTOR_PROBES" 2>/dev/null)

@@ -22,7 +22,7 @@ show_command() {
           done
           ;;
         apply)
-          show_interface "${STATE[netns]}" "${STATE[dev]}" "${STATE[profile]}"
+          show_interface "${STATE[netns]}" "${STATE[dev]}" "${STATE[profile]}" applied
           separator=,
           ;;
       esac
@@ -32,9 +32,10 @@ show_command() {
   [[ ! ${OPT_JSON:-} ]] || printf ']}\n'
 }
 
-# show_interface NETNS DEV PROFILE: the interface and, where ingress is ours, its ifb.
+# show_interface NETNS DEV PROFILE [applied]: the interface and, where ingress is ours, its ifb.  What was applied and is not
+# there any more is said to be gone.
 show_interface() {
-  local owner ingress mirror='' profile=$3
+  local owner ingress mirror='' profile=$3 applied=${4:-}
   root_owner "$1" "$2"
   owner=$REPLY
   ingress_owner "$1" "$2"
@@ -43,9 +44,15 @@ show_interface() {
     mirror_name "$1" "$2"
     mirror=$REPLY
   fi
+  [[ ! $applied || $owner == ours || $ingress == ours ]] || applied=gone
   if [[ ${OPT_JSON:-} ]]; then
+    [[ $applied != gone ]] || profile=''
     printf '%s{"netns":%s,"dev":%s,"profile":%s,"root":%s,"ingress":%s,"out":%s,"in":%s}' "$separator" "$(json_text "$1")" "$(json_text "$2")" \
       "$(json_text "$profile")" "$(json_text "$owner")" "$(json_text "$ingress")" "$(tc_json "$1" "$2")" "$(tc_json "$1" "$mirror")"
+    return
+  fi
+  if [[ $applied == gone ]]; then
+    printf '%s %s: %s was applied and is gone: somebody else took it away (clear forgets it, apply sets it up again)\n' "${1:-host}" "$2" "$profile"
     return
   fi
   printf '%s %s: root %s, ingress %s%s\n' "${1:-host}" "$2" "$owner" "$ingress" "${profile:+, profile $profile}"

@@ -18,9 +18,17 @@ impl Gateway {
     /// # Panics
     /// If it does not come up.
     pub fn start(args: &[&str]) -> Self {
+        Self::listening("127.0.0.1:0", args)
+    }
+
+    /// The same at another address.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn listening(address: &str, args: &[&str]) -> Self {
         let mut child = Command::new(binary("clw-bench"))
             .arg("gateway")
-            .args(["--listen", "127.0.0.1:0", "--quiet", "--token", "test-token"])
+            .args(["--listen", address, "--quiet", "--token", "test-token"])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()

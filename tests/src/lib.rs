@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test may panic")]
 
+mod admin;
 mod gateway;
 mod live;
 mod peer;
 
+pub use admin::Admin;
 pub use gateway::Gateway;
 pub use live::{signal, verdicts, wait_for_ready};
 pub use peer::{server, switching};

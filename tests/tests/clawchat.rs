@@ -58,6 +58,15 @@ fn log_in(socket: &mut Socket, token: &str, device: &str) -> Value {
 
 /// A call of the refresh endpoint in so many pieces: status and body.
 fn refresh(gateway: &Gateway, device: Option<&str>, body: &str, pieces: usize) -> (u16, Value) {
+    try_refresh(gateway, device, body, pieces).expect("an answer")
+}
+
+fn try_refresh(
+    gateway: &Gateway,
+    device: Option<&str>,
+    body: &str,
+    pieces: usize,
+) -> std::io::Result<(u16, Value)> {
     let address = gateway.url.strip_prefix("ws://").expect("a URL");
     let mut stream = TcpStream::connect(address).expect("connect");
     let device = device
@@ -72,10 +81,10 @@ fn refresh(gateway: &Gateway, device: Option<&str>, body: &str, pieces: usize) -
         stream.flush().expect("flush");
     }
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    stream.read_to_string(&mut answer)?;
     let status = answer[9..12].parse().expect("a status");
     let body = answer.split_once("\r\n\r\n").expect("a body").1;
-    (status, serde_json::from_str(body).expect("JSON"))
+    Ok((status, serde_json::from_str(body).expect("JSON")))
 }
 
 #[test]
@@ -104,6 +113,8 @@ fn an_independent_client_logs_in_is_acked_and_says_goodbye() {
     say(&mut socket, "ping", "t-3", &json!({}));
     let pong = hear(&mut socket).expect("a pong");
     assert_eq!((&pong["event"], &pong["emitted_at"]), (&json!("pong"), &json!(7)));
+    say(&mut socket, "device.cursor.reset", "t-4", &json!({}));
+    assert!(matches!(socket.read(), Ok(Message::Close(None))));
 }
 
 #[test]
@@ -160,6 +171,26 @@ fn the_refresh_endpoint_answers_whatever_it_is_asked() {
         1,
     );
     assert_eq!(status, 200, "a long one is answered, not waited for");
+}
+
+#[test]
+fn an_answer_that_is_lost_after_the_rotation_leaves_a_dead_token() {
+    let gateway = gateway(&["--fault", "refresh=lose"]);
+    let body = r#"{"refresh_token":"test-token"}"#;
+    let lost = try_refresh(&gateway, Some("dev"), body, 1).expect_err("reset");
+    assert_eq!(lost.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(refresh(&gateway, Some("dev"), body, 1).1["code"], 10003);
+}
+
+#[test]
+fn a_foreign_refresh_token_is_taken_where_the_fault_says_so_and_as_late_as_it_says() {
+    let gateway = gateway(&["--fault", "refresh=0", "--fault", "refresh-delay=300ms"]);
+    let asked = std::time::Instant::now();
+    let (status, answer) = refresh(&gateway, Some("dev"), r#"{"refresh_token":"foreign"}"#, 1);
+    assert!(asked.elapsed() >= std::time::Duration::from_millis(300));
+    assert_eq!((status, &answer["code"]), (200, &json!(0)));
+    let token = answer["data"]["access_token"].as_str().expect("a token");
+    assert_eq!(log_in(&mut open(&gateway), token, "dev")["event"], "hello-ok");
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn shards_and_workers_add_up_to_the_plan() {
     assert_eq!(verdicts(&merged), r#"{"ok":101}"#);
     assert_eq!(count(&merged, "/latency_us/ready/count"), 101);
     assert_eq!(count(&merged, "/generator/workers"), 4);
+    // Workers wait for the common start: a session begun before it would have taken no time.
+    assert!(count(&merged, "/latency_us/ready/min") > 10, "{merged:#}");
 
     let output = clw_bench(&["compare", &file("0-2"), &file("1-2")]);
     assert_eq!(output.status.code(), Some(0));

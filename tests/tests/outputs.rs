@@ -3,9 +3,12 @@
 #![expect(clippy::expect_used, reason = "a helper of a test may panic")]
 
 use clw_core::journal::Line;
-use clw_e2e::{Gateway, clw_bench, count, repository, result_of, verdicts};
+use clw_core::units::show_duration;
+use clw_e2e::{Gateway, binary, clw_bench, count, repository, result_of, signal, verdicts, wait_for_ready};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 #[test]
 fn a_crossed_threshold_is_99_and_the_result_says_which() {
@@ -57,6 +60,16 @@ fn the_journal_has_a_line_for_each_connection_and_no_secret_is_anywhere() {
     let lines: Vec<Line> = text.lines().map(|l| Line::parse(l).expect("a line")).collect();
     assert!(matches!(lines.first(), Some(Line::Header(_))));
     assert!(matches!(lines.last(), Some(Line::Trailer(t)) if t.sessions == 7 && !t.interrupted));
+    // The last snapshot too: a dashboard that replays this tells times of day to the end.
+    let began: std::collections::BTreeSet<u64> = lines
+        .iter()
+        .filter_map(|l| match l {
+            Line::Header(header) => Some(header.started_unix_us),
+            Line::Snapshot(snapshot) => Some(snapshot.began_unix_us),
+            _ => None,
+        })
+        .collect();
+    assert!(began.len() == 1 && !began.contains(&0), "{began:?}");
     let clients: std::collections::BTreeSet<SocketAddr> = lines
         .iter()
         .filter_map(|l| match l {
@@ -119,6 +132,90 @@ fn tls_secrets_reach_the_key_log_and_nothing_else_does() {
         "{text}"
     );
     assert!(text.lines().all(|l| l.split(' ').count() == 3));
+}
+
+/// The page that clw-bench writes when called with `args`, and its result.
+fn page_of(args: &[&str]) -> (String, Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("run.html");
+    let path = page.to_str().expect("a path");
+    let (result, _) = result_of(&[args, &["--html", path]].concat());
+    (std::fs::read_to_string(&page).expect("the page"), result)
+}
+
+#[test]
+fn a_page_has_the_figures_of_the_result_and_loads_nothing() {
+    let (page, result) = page_of(&[
+        "-c",
+        "10",
+        "-n",
+        "120",
+        "--hold",
+        "300ms",
+        "--heartbeat",
+        "100ms",
+        "--fault",
+        "refuse:20%",
+        "--threshold",
+        "error_rate<1%",
+        "--token",
+        "s3cret-in-no-page",
+        "--seed",
+        "77",
+    ]);
+    let p99 = Duration::from_micros(count(&result, "/latency_us/ready/p99"));
+    let errors = count(&result, "/verdicts/clw-auth-failed");
+    assert!(errors > 0, "{result:#}");
+    for part in [
+        "<b class=\"bad\">clw-auth-failed</b>".to_owned(),
+        format!("<dd>{errors} of 120 sessions</dd>"),
+        format!("<span class=\"number\">{errors} sessions</span>"),
+        format!("<dd>{}</dd>", show_duration(p99)),
+        format!("{} sent, ", count(&result, "/heartbeat/sent")),
+        "<code>error_rate&lt;1%</code>".to_owned(),
+        "usually the token differs from the gateway&#39;s".to_owned(),
+        "<span>--seed</span> <span>77</span>".to_owned(),
+        "<span>--token</span> <span>sha256:".to_owned(),
+        "aria-label=\"Sessions over time\"".to_owned(),
+        "<code>1008</code>".to_owned(),
+    ] {
+        assert!(page.contains(&part), "{part} is not in {page}");
+    }
+    for never in [
+        "s3cret", "<script", "src=", "href=", "http://", "https://", "url(",
+    ] {
+        assert!(!page.contains(never), "{never} is in the page");
+    }
+}
+
+#[test]
+fn a_page_of_joined_results_has_their_sums_and_one_of_a_run_cut_short_says_what_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let shards = [("0/2", file("a.json")), ("1/2", file("b.json"))];
+    for (shard, to) in &shards {
+        let output = clw_bench(&["-q", "-c", "4", "-n", "30", "--shard", shard, "--json", to]);
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let joined = clw_bench(&["merge", &shards[0].1, &shards[1].1, "--html", "-"]);
+    let page = String::from_utf8_lossy(&joined.stdout).into_owned();
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(page.contains("2 results joined."), "{page}");
+    assert!(page.contains("<dd>0 of 30 sessions</dd>"), "{page}");
+
+    let (page, socket) = (file("cut.html"), folder.path().join("t.sock"));
+    let mut run = Command::new(binary("clw-bench"))
+        .args(["-q", "-c", "5", "-d", "10m", "--html", &page, "--telemetry"])
+        .arg(&socket)
+        .env_remove("CLW_TOKEN")
+        .spawn()
+        .expect("clw-bench");
+    wait_for_ready(&socket, 5);
+    signal(&run, "-INT");
+    assert_eq!(run.wait().expect("an end").code(), Some(130));
+    let page = std::fs::read_to_string(&page).expect("the page");
+    assert!(page.contains("The run was cut short"), "{page}");
+    assert!(page.contains(" of 10m 00s."), "{page}");
 }
 
 /// Keys of `value` that `schema` has no word for, as JSON pointers.

@@ -6,8 +6,8 @@
 #![expect(clippy::expect_used, reason = "a helper of a test may panic")]
 
 use clw_core::snapshot::Snapshot;
-use clw_e2e::{count, number, repository, result_of};
-use serde_json::Value;
+use clw_e2e::{Admin, count, number, repository, result_of};
+use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ impl Gateway {
             handshake_ms,
         };
         gateway.control("stop");
+        // Devices that an earlier run has paired are no new ones.
+        gateway.control("forget");
         gateway.control("start");
         gateway
     }
@@ -243,6 +245,164 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
     assert!(
         (30.0..99.0).contains(&uptime),
         "down while it restarted, up before and after: {uptime}"
+    );
+}
+
+/// A client whose device is paired.
+const CLI: [&str; 6] = [
+    "--identity",
+    "ed25519",
+    "--client-id",
+    "cli",
+    "--client-mode",
+    "cli",
+];
+/// A phone: what a full setup code is for.
+const PHONE: [&str; 6] = [
+    "--client-id",
+    "openclaw-android",
+    "--platform",
+    "android 15",
+    "--device-family",
+    "Android",
+];
+
+#[test]
+#[ignore = "installs and starts the real gateway: run by .ci/run"]
+fn devices_are_approved_keep_their_tokens_by_role_lose_them_and_recover() {
+    let gateway = Gateway::start(18804, "strict", 15_000);
+    let url = gateway.url();
+    let mut admin = Admin::connect(&url, TOKEN);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let store = path("store.json");
+    let one = ["-n", "1", "--credential-store", &store];
+    let run = |parts: &[&[&str]]| result_of(&[&one[..], &parts.concat()].concat()).0;
+    let ok = r#"{"ok":1}"#;
+
+    // Pending, approved by somebody else, let in; then the token alone will do.
+    let waited = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| run(&[&CLI, &["--token", TOKEN, "--pairing", "wait", &url]]));
+        let pending = admin.wait_for_pending();
+        assert_eq!(pending["role"], "operator");
+        admin.call("device.pair.approve", &json!({"requestId": pending["requestId"]}));
+        waits.join().expect("a run")
+    });
+    assert_eq!(verdicts(&waited), ok, "{waited:#}");
+    // An approval that comes while the first connect is under way lets that one in: it need not have been turned away.
+    assert_eq!(count(&waited, "/pairing/approved"), 0, "{waited:#}");
+    assert_eq!(verdicts(&run(&[&CLI, &[&url]])), ok, "the device token alone");
+
+    // A node, approved by the run itself; its token alone.
+    let node = ["--role", "node", "--seed", "2"];
+    let approved = run(&[&node, &["--token", TOKEN, "--pairing", "approve", &url]]);
+    assert_eq!(verdicts(&approved), ok, "{approved:#}");
+    assert_eq!(count(&approved, "/pairing/approved"), 1);
+    assert_eq!(verdicts(&run(&[&node, &[&url]])), ok, "the node's token alone");
+
+    // A setup code for a phone: two roles, two tokens, one code, once.
+    let params = json!({"publicUrl": url.trim_end_matches('/'), "includeQr": false});
+    let code = admin.call("device.pair.setupCode", &params);
+    std::fs::write(path("code"), code["setupCode"].as_str().expect("a code")).expect("a file");
+    let by_code = format!("@{}", path("code"));
+    let phone_node = [
+        "--role",
+        "node",
+        "--client-mode",
+        "node",
+        "--seed",
+        "3",
+        "--setup-code",
+        &by_code,
+    ];
+    let handed_over = run(&[&PHONE, &phone_node]);
+    assert_eq!(verdicts(&handed_over), ok, "{handed_over:#}");
+    assert_eq!(count(&handed_over, "/pairing/tokens"), 2);
+    let operator = [
+        "--client-mode",
+        "ui",
+        "--identity",
+        "ed25519",
+        "--seed",
+        "3",
+        &url,
+    ];
+    assert_eq!(verdicts(&run(&[&PHONE, &operator])), ok, "the other role's token");
+    assert_eq!(
+        verdicts(&run(&[&PHONE, &phone_node])),
+        ok,
+        "the token instead of the used-up code"
+    );
+    let used_up = result_of(&[&["-n", "1"], &PHONE[..], &phone_node].concat()).0;
+    assert_eq!(verdicts(&used_up), r#"{"clw-auth-failed":1}"#, "{used_up:#}");
+
+    // A stale token: the shared one brings the right one back.
+    let text = std::fs::read_to_string(&store).expect("a store");
+    let mut kept: Value = serde_json::from_str(&text).expect("JSON");
+    for devices in kept["gateways"].as_object_mut().expect("gateways").values_mut() {
+        for device in devices.as_object_mut().expect("devices").values_mut() {
+            if let Some(operator) = device.get_mut("operator") {
+                operator["token"] = json!("stale");
+            }
+        }
+    }
+    std::fs::write(&store, kept.to_string()).expect("the store");
+    let reconnects = [
+        "--reconnect",
+        "on",
+        "--backoff",
+        "100ms",
+        "--prefer",
+        "device",
+        "--token",
+        TOKEN,
+    ];
+    let recovered = run(&[&CLI, &reconnects, &[&url]]);
+    assert_eq!(verdicts(&recovered), ok, "{recovered:#}");
+    assert_eq!(count(&recovered, "/drops/clw-auth-failed"), 1);
+    assert_eq!(
+        verdicts(&run(&[&CLI, &[&url]])),
+        ok,
+        "the token that came back is in the store"
+    );
+
+    // Revoked from a live session: 4001, approval again, another token.
+    let socket = folder.path().join("telemetry.sock");
+    let telemetry = ["--telemetry", socket.to_str().expect("a path")];
+    let revoked = std::thread::scope(|scope| {
+        let held = scope.spawn(|| {
+            let args = [
+                "-c",
+                "1",
+                "-d",
+                "5s",
+                "--credential-store",
+                &store,
+                "--pairing",
+                "approve",
+            ];
+            result_of(&[&args[..], &CLI, &reconnects, &telemetry, &[&url]].concat()).0
+        });
+        wait_for_ready(&socket, 1);
+        let paired = admin.call("device.pair.list", &json!({}))["paired"].clone();
+        let is_cli = |device: &&Value| device["clientId"] == "cli";
+        let cli = paired
+            .as_array()
+            .and_then(|list| list.iter().find(is_cli))
+            .expect("the device");
+        admin.call(
+            "device.token.revoke",
+            &json!({"deviceId": cli["deviceId"], "role": "operator"}),
+        );
+        held.join().expect("a run")
+    });
+    assert_eq!(verdicts(&revoked), ok, "{revoked:#}");
+    assert_eq!(count(&revoked, "/close_codes/4001"), 1, "{revoked:#}");
+    assert_eq!(count(&revoked, "/pairing/approved"), 1);
+    assert_eq!(count(&revoked, "/pairing/tokens"), 1);
+    assert!(
+        revoked["drops"].get("clw-auth-failed").is_none(),
+        "the dead token was not shown again"
     );
 }
 

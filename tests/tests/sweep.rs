@@ -44,10 +44,13 @@ fn a_grid_gives_every_cell_a_run_and_the_page_its_numbers() {
         "clw",
         "--heartbeat",
         "300ms",
+        "--token",
+        "s3cret-in-no-result",
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let result: Value = serde_json::from_slice(&std::fs::read(&json).expect("the result")).expect("JSON");
     assert_eq!(result["schema"], "clw.sweep/1");
+    assert!(!result.to_string().contains("s3cret"), "{result:#}");
     assert_eq!(result["by"], "impair");
     let cells = result["cells"].as_array().expect("cells");
     assert_eq!(cells.len(), 4);
@@ -64,6 +67,10 @@ fn a_grid_gives_every_cell_a_run_and_the_page_its_numbers() {
     // A pong that takes longer than half a second is a miss: nobody sits out a second and a half.
     assert!(errors("hasty", "outage=1.5s") >= 50.0);
     let page = std::fs::read_to_string(&html).expect("the page");
+    assert!(
+        !page.contains("s3cret") && page.contains("--token sha256:"),
+        "{page}"
+    );
     assert!(
         page.contains("<td class=bad>") && page.contains("clw-heartbeat-miss") && page.contains("100.0 %")
     );
@@ -89,7 +96,7 @@ fn a_search_finds_the_outage_that_a_heartbeat_timeout_allows() {
         "-c",
         "3",
         "-d",
-        "5s",
+        "7s",
         "--json",
         "-",
         "-q",
@@ -170,6 +177,17 @@ fn a_cell_that_was_cut_short_is_no_measurement_and_what_was_measured_stays() {
 }
 
 #[test]
+fn an_outage_that_is_longer_than_its_cell_is_refused() {
+    let output = sweep(&["--by", "impair", "--find", "outage=500ms..6s", "-d", "4s"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words = said(&output);
+    assert!(
+        words.contains("does not fit into cells of 4 s: -d 10s or more"),
+        "{words}"
+    );
+}
+
+#[test]
 fn a_search_whose_runs_fail_keeps_what_the_grid_has_measured() {
     let output = sweep(&[
         "--by",
@@ -181,7 +199,7 @@ fn a_search_whose_runs_fail_keeps_what_the_grid_has_measured() {
         "-c",
         "1",
         "-d",
-        "1s",
+        "6s",
         "--json",
         "-",
         "-q",

@@ -124,6 +124,8 @@ pub struct App {
     message: Option<(String, Duration)>,
     /// Whether keys change the network.
     pub netem_keys: bool,
+    /// Whether the source tells of ends only, so that nobody knows what is open.
+    pub ends_only: bool,
     /// The interface that is followed, with what is known of it.
     network: Option<(String, Result<Shape, String>)>,
 }
@@ -145,6 +147,7 @@ impl App {
             latency: None,
             message: None,
             netem_keys: false,
+            ends_only: false,
             network: None,
         }
     }
@@ -391,10 +394,14 @@ impl App {
         self.scroll = 0;
     }
 
+    /// Whether up and down select an ending, rather than scroll.
+    pub fn selects(&self) -> bool {
+        self.overlay.is_none() && matches!(self.page, Page::Overview | Page::Endings)
+    }
+
     /// Moves the selection where endings are shown, and scrolls elsewhere.
     fn step(&mut self, by: i16) {
-        let endings = matches!(self.page, Page::Overview | Page::Endings);
-        if self.overlay.is_some() || !endings {
+        if !self.selects() {
             self.scroll = self.scroll.saturating_add_signed(by);
             return;
         }

@@ -1,6 +1,7 @@
 //! What was typed: the command line of clw-tui. What it means is decided in [`crate::plan`].
 
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use clw_analyzer::args::DialectArg;
 use clw_core::units::parse_duration;
 use std::io;
 use std::path::PathBuf;
@@ -56,6 +57,15 @@ pub struct Args {
     /// Packets: only connections with this port, whatever they speak [default: gateways, recognised on any port].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Source", conflicts_with = "attach")]
     pub port: Option<u16>,
+    /// Packets: what connections speak where nothing in the packets tells.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "D",
+        help_heading = "Source",
+        conflicts_with = "attach"
+    )]
+    pub dialect: Option<DialectArg>,
 
     /// Show what tc does to an interface: NETNS/IF, or IF here.
     #[arg(

@@ -3,10 +3,12 @@
 use crate::app::Page;
 use crate::args::{Args, ColorArg, ThemeArg};
 use crate::source::Endpoint;
+use crate::source::capture::Narrow;
 use crate::source::netem::{Place, PlaceError};
 use crate::source::probe::Probe;
 use crate::theme::Theme;
 use crate::view::LEAST;
+use clw_core::Dialect;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
@@ -57,8 +59,8 @@ pub enum Source {
     Replay {
         /// The file.
         path: PathBuf,
-        /// Of a capture only connections with this port.
-        port: Option<u16>,
+        /// Of a capture only these connections.
+        narrow: Narrow,
         /// How many times faster than it happened.
         speed: u32,
         /// Where to begin.
@@ -70,8 +72,8 @@ pub enum Source {
     Capture {
         /// An interface, `any`, or `-` for standard input.
         from: String,
-        /// Only connections with this port.
-        port: Option<u16>,
+        /// Only these connections.
+        narrow: Narrow,
     },
     /// The gateway's log, as it grows.
     Log(PathBuf),
@@ -102,9 +104,9 @@ pub enum UsageError {
     /// No interface.
     #[error("--netem `{0}`: {1}")]
     Place(String, PlaceError),
-    /// A port without packets.
-    #[error("--port narrows packets: it needs --capture or --replay of a capture")]
-    PortOfNothing,
+    /// A port or a dialect without packets.
+    #[error("--port and --dialect tell packets apart: they need --capture or --replay of a capture")]
+    NoPackets,
     /// An endpoint.
     #[error("--attach `{0}`: write HOST:PORT, :PORT or the path of a Unix socket")]
     Endpoint(String),
@@ -181,10 +183,14 @@ impl Plan {
 }
 
 fn source(args: &Args) -> Result<Source, UsageError> {
+    let narrow = Narrow {
+        port: args.port,
+        dialect: args.dialect.map(Dialect::from),
+    };
     if let Some(path) = &args.replay {
         return Ok(Source::Replay {
             path: path.clone(),
-            port: args.port,
+            narrow,
             speed: args.speed.unwrap_or(1),
             at: args.at,
             paused: args.paused,
@@ -196,11 +202,11 @@ fn source(args: &Args) -> Result<Source, UsageError> {
     if let Some(from) = &args.capture {
         return Ok(Source::Capture {
             from: from.clone(),
-            port: args.port,
+            narrow,
         });
     }
-    if args.port.is_some() {
-        return Err(UsageError::PortOfNothing);
+    if narrow.is_given() {
+        return Err(UsageError::NoPackets);
     }
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for text in &args.attach {

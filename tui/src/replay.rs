@@ -169,12 +169,13 @@ mod tests {
     use super::*;
     use crate::export;
     use crate::model::Model;
+    use crate::source::capture::Narrow;
     use crate::theme::Theme;
     use std::path::Path;
 
     fn opened() -> (Replay, App) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/outage.journal");
-        let replay = Replay::new(Recording::open(&path, None).unwrap());
+        let replay = Replay::new(Recording::open(&path, Narrow::default()).unwrap());
         let model = Model::new(replay.labels().iter().cloned());
         let app = App::new(model, replay.mode(), Theme::None);
         (replay, app)

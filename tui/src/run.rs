@@ -210,12 +210,12 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
         }
         Source::Replay {
             path,
-            port,
+            narrow,
             speed,
             at,
             paused,
         } => {
-            let mut replay = Replay::new(Recording::open(path, *port)?);
+            let mut replay = Replay::new(Recording::open(path, *narrow)?);
             let player = replay.player();
             player.set_speed(*speed);
             player.playing = !paused;
@@ -231,27 +231,30 @@ fn open(plan: &Plan, sender: &SyncSender<Event>) -> Result<Opened, RunError> {
                 probing: None,
             })
         }
-        Source::Capture { from, port } => {
+        Source::Capture { from, narrow } => {
             let thread = RunError::system("cannot start a thread");
             let sender = sender.clone();
             let label = if from == "-" {
                 if io::stdin().is_terminal() {
                     return Err(RunError::NoCapture);
                 }
-                watch_stream(0, *port, sender).map_err(thread)?;
+                watch_stream(0, *narrow, sender).map_err(thread)?;
                 "a capture on standard input".to_owned()
             } else {
-                watch_interface(0, Interface::open(from)?, from, *port, sender).map_err(thread)?;
+                watch_interface(0, Interface::open(from)?, from, *narrow, sender).map_err(thread)?;
                 format!("the packets of {from}")
             };
-            let label = port.map_or(label.clone(), |port| format!("{label}, port {port}"));
+            let label = narrow
+                .port
+                .map_or(label.clone(), |port| format!("{label}, port {port}"));
             Ok(Opened::live(label, plan))
         }
         Source::Log(path) => {
             follow_log(0, Follow::open(path)?, sender.clone())
                 .map_err(RunError::system("cannot start a thread"))?;
-            let label = format!("the log {}", path.display());
-            Ok(Opened::live(label, plan))
+            let mut opened = Opened::live(format!("the log {}", path.display()), plan);
+            opened.app.ends_only = true;
+            Ok(opened)
         }
     }
 }

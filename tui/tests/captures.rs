@@ -9,7 +9,7 @@ use clw_analyzer::judge::Judged;
 use clw_analyzer::source::{Capture, Item};
 use clw_core::snapshot::Snapshot;
 use clw_core::verdict::Verdict;
-use clw_tui::source::capture::transcode;
+use clw_tui::source::capture::{Narrow, transcode};
 use std::io::{BufRead as _, BufReader, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -62,7 +62,11 @@ fn by_analyzer(path: &Path, port: u16) -> ([u64; Verdict::COUNT], u64) {
 }
 
 fn by_dashboard(path: &Path, port: u16) -> Vec<Snapshot> {
-    let mut file = transcode(path, Some(port)).unwrap();
+    let narrow = Narrow {
+        port: Some(port),
+        dialect: None,
+    };
+    let mut file = transcode(path, narrow).unwrap();
     file.rewind().unwrap();
     BufReader::new(file)
         .lines()
@@ -134,7 +138,7 @@ fn a_capture_is_replayed_plain_and_packed() {
             .assert()
             .success();
         let text = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
-        assert!(text.contains("clw-auth-disconnected           5"), "{text}");
+        assert!(text.contains("clw-auth-disconnected          5"), "{text}");
         assert!(text.contains("ws://127.0.0.1:18789  openclaw"), "{text}");
     }
 }
@@ -157,7 +161,7 @@ fn a_capture_on_standard_input_is_shown_while_it_is_open_and_after_it() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("a capture on standard input"), "{text}");
         assert!(
-            text.contains("clw-auth-disconnected           5"),
+            text.contains("clw-auth-disconnected          5"),
             "{hold}: {text}"
         );
     }
@@ -190,6 +194,6 @@ fn what_is_no_capture_is_said_in_words() {
         .code(1);
     let text = String::from_utf8_lossy(&text.get_output().stderr).into_owned();
     assert!(text.contains("is no capture"), "{text}");
-    assert!(fails(&["--port", "5"], 2).contains("--port narrows packets"));
+    assert!(fails(&["--port", "5"], 2).contains("--port and --dialect tell packets apart"));
     assert!(fails(&["--capture", "-", "--attach", ":1"], 2).contains("cannot be used with"));
 }

@@ -67,10 +67,114 @@ fn the_network_that_is_followed_at_three_sizes() {
 }
 
 #[test]
+fn heartbeats_over_udp_and_their_one_way_losses_are_shown_where_there_are_any() {
+    let mut app = app_at(20);
+    app.page = Page::Heartbeats;
+    assert!(!screen(&app, (80, 24)).contains("over UDP"));
+    for mut snapshot in common::run().into_iter().skip(20).take(10) {
+        let udp = &mut snapshot.counters.heartbeat.udp;
+        (udp.sent, udp.answered, udp.lost, udp.one_way) = (1200, 1100, 90, 3);
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.settle();
+    let panel = screen(&app, (80, 24));
+    assert!(panel.contains("1 200 sent, 1 100 answered, 90 lost"), "{panel}");
+    assert!(
+        panel
+            .lines()
+            .any(|line| line.contains("one-way losses") && line.contains('3')),
+        "{panel}"
+    );
+    app.page = Page::Events;
+    let events = screen(&app, (120, 40));
+    assert!(events.contains("first one-way heartbeat loss"), "{events}");
+}
+
+#[test]
+fn where_the_band_is_short_it_says_what_is_done_and_not_by_which_profile() {
+    let mut app = app_at(20);
+    for mut snapshot in common::run().into_iter().skip(20).take(20) {
+        snapshot.condition = match snapshot.seq {
+            ..24 => "netem vpn-flap: delay 25ms".to_owned(),
+            24..36 => "netem vpn-flap: loss 100%".to_owned(),
+            _ => String::new(),
+        };
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.page = Page::Errors;
+    let text = screen(&app, (80, 24));
+    assert!(text.contains("├loss 100%"), "{text}");
+}
+
+#[test]
 fn calm_and_after_the_outage() {
     insta::assert_snapshot!("calm_80x24", screen(&app_at(30), (80, 24)));
     insta::assert_snapshot!("after_80x24", screen(&app_at(89), (80, 24)));
     insta::assert_snapshot!("after_120x40", screen(&app_at(89), (120, 40)));
+}
+
+/// The run at that second, with its start by the clock on the wall: 02:59:00 UTC.
+fn app_with_a_clock(second: u64) -> App {
+    let mut app = App::new(Model::new(["10.0.0.5:9100".to_owned()]), Mode::Live, Theme::None);
+    for mut snapshot in common::run().into_iter().take_while(|s| s.seq < second) {
+        snapshot.began_unix_us = 1_795_661_940_000_000;
+        app.tick(Duration::from_micros(snapshot.elapsed_us));
+        app.absorb(0, snapshot);
+    }
+    app.settle();
+    app
+}
+
+#[test]
+fn a_source_that_tells_when_it_began_gets_times_of_day() {
+    let mut app = app_with_a_clock(66);
+    insta::assert_snapshot!("clock_80x24", screen(&app, (80, 24)));
+    app.page = Page::Events;
+    insta::assert_snapshot!("clock_events_60x20", screen(&app, (60, 20)));
+    let over = screen(&app_with_a_clock(89), (80, 24));
+    assert!(over.contains("from 03:00:00 UTC"), "{over}");
+    let figures: serde_json::Value = serde_json::from_str(&export::figures(&app)).unwrap();
+    assert_eq!(figures["began_unix_s"], 1_795_661_940_u64);
+}
+
+#[test]
+fn a_log_claims_nothing_of_what_is_open() {
+    let mut app = app_at(66);
+    app.ends_only = true;
+    let text = screen(&app, (80, 24));
+    assert!(text.contains("open now  not in a log"), "{text}");
+    assert!(
+        !text.contains("connecting") && !text.contains("│ ready "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_threshold_on_sessions_says_why_it_differs_from_the_chart() {
+    let mut app = app_at(66);
+    let mut next = common::run().swap_remove(66);
+    "error_rate<1%".clone_into(&mut next.thresholds[0].expr);
+    app.absorb(0, next);
+    app.page = Page::Thresholds;
+    let text = screen(&app, (80, 24));
+    assert!(text.contains("one that reconnects is no error here"), "{text}");
+}
+
+#[test]
+fn the_footer_names_what_keys_do_on_this_page() {
+    let mut app = app_at(66);
+    let footer = |app: &App| screen(app, (80, 24)).lines().last().unwrap().to_owned();
+    assert!(
+        footer(&app).contains("↑ ↓ select  Enter explain"),
+        "{}",
+        footer(&app)
+    );
+    app.page = Page::Events;
+    assert!(footer(&app).contains("↑ ↓ scroll"), "{}", footer(&app));
+    app.apply(Action::Open);
+    assert!(footer(&app).contains("↑ ↓ scroll  Esc close"), "{}", footer(&app));
 }
 
 #[test]
@@ -89,6 +193,16 @@ fn nothing_yet_stale_lost_and_unreadable_are_said_in_words() {
     stale.tick(Duration::from_secs(42));
     let mut lost = app_at(30);
     lost.link(0, Link::Lost("the stream ended".to_owned()));
+    let mut half = App::new(
+        Model::new(["a:9100".to_owned(), "b:9100".to_owned()]),
+        Mode::Live,
+        Theme::None,
+    );
+    for (source, at) in [(0, 10), (1, 10), (1, 30)] {
+        half.tick(Duration::from_secs(at as u64));
+        half.absorb(source, common::run().swap_remove(at - 1));
+    }
+    half.link(0, Link::Lost("the stream ended".to_owned()));
     let mut gone = lost.clone();
     gone.tick(Duration::from_secs(95));
     let mut paused = app_at(30);
@@ -108,6 +222,7 @@ fn nothing_yet_stale_lost_and_unreadable_are_said_in_words() {
         ("stale", stale),
         ("lost", lost),
         ("lost and stale", gone),
+        ("one of two is lost", half),
         ("paused", paused),
         ("replay", replay),
     ];

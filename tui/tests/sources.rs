@@ -41,12 +41,12 @@ fn a_log_is_followed_through_its_rotation() {
     let mut file = File::create(&path).unwrap();
     file.write_all(line(1012, "service-restart", "clw-server-restart").as_bytes())
         .unwrap();
-    session.until(&["LIVE", "the log ", "clw-server-restart              1"]);
+    session.until(&["LIVE", "the log ", "clw-server-restart             1"]);
     fs::rename(&path, folder.path().join("g.log.1")).unwrap();
     fs::write(&path, line(1006, "heartbeat-timeout", "clw-heartbeat-miss")).unwrap();
     session.until(&[
-        "clw-heartbeat-miss              1",
-        "clw-server-restart              1",
+        "clw-heartbeat-miss             1",
+        "clw-server-restart             1",
     ]);
     session.press("q");
     session.ends_restored(0);

@@ -17,7 +17,7 @@ pub(super) struct Held {
 /// A connection's part in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Share {
-    bytes: usize,
+    bytes: u32,
     is_queued: bool,
 }
 
@@ -37,7 +37,7 @@ impl Held {
     /// Notes what `live` holds now.
     pub(super) fn note(&mut self, key: Key, live: &mut Live) {
         let now = held_by(&live.connection, live.session.as_deref());
-        self.bytes = self.bytes - live.held.bytes + now;
+        self.bytes = self.bytes - live.held.bytes as usize + now as usize;
         live.held.bytes = now;
         if now > 0 && !live.held.is_queued {
             live.held.is_queued = true;
@@ -47,7 +47,7 @@ impl Held {
 
     /// A connection is over.
     pub(super) fn forget(&mut self, live: &Live) {
-        self.bytes -= live.held.bytes;
+        self.bytes -= live.held.bytes as usize;
     }
 
     /// Who began to hold something first, if all together hold more than `limit`. It is to let go, and to be noted again.
@@ -73,6 +73,7 @@ impl Live {
     }
 }
 
-fn held_by(connection: &Connection, session: Option<&Session>) -> usize {
-    connection.waiting_bytes() + session.map_or(0, Session::waiting_bytes)
+fn held_by(connection: &Connection, session: Option<&Session>) -> u32 {
+    let bytes = connection.waiting_bytes() + session.map_or(0, Session::waiting_bytes);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -9,6 +9,7 @@ use clw_core::verdict::{
     Viewpoint, classify,
 };
 use clw_core::{Dialect, Stage};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -47,11 +48,16 @@ pub struct GatewayEnding {
 impl GatewayEnding {
     /// Reads a line; `None` where it does not tell of an end.
     pub fn parse(line: &str) -> Option<Self> {
+        let line = &*plain(line);
         let was_ready = line.contains("[ws] \u{2192} close ") || line.contains("[ws] -> close ");
         if !was_ready && !line.contains("[ws] closed before connect ") {
             return None;
         }
         let text = |key| word(line, key).filter(|t| *t != "n/a");
+        // A socket that ends before hello-ok gets both lines; the other one says more.
+        if was_ready && text("handshake=").is_some_and(|handshake| handshake != "connected") {
+            return None;
+        }
         let code = text("code=").and_then(|c| c.parse().ok());
         let reason: String = reason(line).chars().take(MAX_TEXT_CHARS).collect();
         let cause = text("cause=").unwrap_or_default().to_owned();
@@ -82,6 +88,24 @@ impl GatewayEnding {
             by: judged.by,
         })
     }
+}
+
+/// A line without the colours that the real gateway writes into files too, and without other control characters.
+pub(super) fn plain(line: &str) -> Cow<'_, str> {
+    if !line.contains(|c: char| c.is_control()) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            // ESC [ … letter
+            chars.by_ref().find(char::is_ascii_alphabetic);
+        } else if !c.is_control() {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// The word after `key`.
@@ -231,6 +255,21 @@ mod tests {
         assert_eq!(ending.reason, "unauthorized: gateway token mismatch (set it)");
         assert_eq!((ending.code, ending.cause.as_str()), (Some(1008), "close"));
         assert_eq!(ending.peer.unwrap().0.port(), 5);
+    }
+
+    #[test]
+    fn the_real_gateways_colours_and_endpoints_are_read() {
+        let line = "\u{1b}[90m2026-11-26T07:55:20.893+00:00\u{1b}[39m \u{1b}[36m[ws]\u{1b}[39m \u{1b}[36m\u{2192} close code=1006 \
+                    cause=heartbeat-timeout durationMs=50004 handshake=connected endpoint=127.6.0.15:42325->127.0.0.1:18801 conn=2f91c71a\u{1b}[39m";
+        let ending = GatewayEnding::parse(line).unwrap();
+        assert_eq!(ending.verdict, Verdict::HeartbeatMiss);
+        assert_eq!(ending.peer.unwrap().0.port(), 42325);
+        let pending = line.replace("handshake=connected", "handshake=pending");
+        assert_eq!(
+            GatewayEnding::parse(&pending),
+            None,
+            "`closed before connect` tells it"
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Parts of a connection's record.
 
-use crate::record::{Ending, Gap, Heartbeats, Rst, Sides, StagesMs, WsClose, ms};
+use crate::record::{Ending, Gap, Heartbeats, OneWayLoss, Rst, Sides, StagesMs, UdpHeartbeats, WsClose, ms};
 use crate::stream::Facts;
 use crate::stream::beats::Kind;
 use crate::tcp::{Connection, End, Way};
 use clw_core::histogram::Summary;
-use clw_core::verdict::{ResetClass, Side};
+use clw_core::verdict::{DatagramBeats, ResetClass, Side};
 
 pub(super) fn both<T>(connection: &Connection, of: impl Fn(&crate::tcp::Half) -> T) -> Sides<T> {
     Sides {
@@ -39,6 +39,7 @@ pub(super) fn ending(connection: &Connection, facts: &Facts, end: &End) -> Endin
             by: close.by,
             frame: close.frame,
             echo: close.echo.map(|code| code.unwrap_or(1005)),
+            after_end: close.at_ns > end.at_ns,
         }),
         rst: connection
             .resets
@@ -62,8 +63,20 @@ pub(super) fn ending(connection: &Connection, facts: &Facts, end: &End) -> Endin
     }
 }
 
-pub(super) fn heartbeats(connection: &Connection, facts: &Facts) -> Heartbeats {
+pub(super) fn heartbeats(
+    connection: &Connection,
+    facts: &Facts,
+    datagrams: Option<DatagramBeats>,
+) -> Heartbeats {
     Heartbeats {
+        udp: datagrams.map(|beats| UdpHeartbeats {
+            pings: beats.pings,
+            pongs: beats.pongs,
+            one_way: beats.one_way.map(|one_way| OneWayLoss {
+                pings: one_way.lost,
+                length_ms: one_way.lasted.as_secs_f64() * 1000.0,
+            }),
+        }),
         ws_ping: facts.beats.count(Kind::Ping),
         ws_pong: facts.beats.count(Kind::Pong),
         ticks: facts.beats.count(Kind::Tick),

@@ -6,13 +6,13 @@ mod words;
 
 use crate::engine::Live;
 use crate::record::{Http, Identity, Opcodes, Record, Sides, Tls, ms};
-use crate::stream::beats::{Kind, Signs};
+use crate::stream::beats::{Gap, Kind, Signs};
 use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
-use clw_core::verdict::{EndingKind, Verdict, classify};
+use clw_core::verdict::{EndingKind, Observation, Side, Verdict, classify, counts_as_error};
 use clw_core::{Dialect, Stage};
 use fields::{both, ending, far_side, heartbeats, stages};
-use observe::observe;
+use observe::{View, observe};
 use std::time::Duration;
 use words::words;
 
@@ -32,6 +32,12 @@ pub struct Judged {
     pub verdict: Option<Verdict>,
     /// When it ended, nanoseconds since the Unix epoch.
     pub ended_ns: u64,
+    /// It counts into the error rate.
+    pub is_error: bool,
+    /// A shutdown of the server was announced: whether a restart follows.
+    pub shutdown_announced: Option<bool>,
+    /// Its heartbeat gaps.
+    pub gaps: Vec<Gap>,
     /// What was said and sent, if a timeline was asked for.
     pub notes: Option<Vec<crate::stream::session::Note>>,
 }
@@ -41,9 +47,16 @@ pub struct Judged {
 pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdict) -> bool) -> Judged {
     let session = live.session.take();
     let (id, connection) = (live.id, &live.connection);
+    let (is_server_unheard, server_speaks) = (live.is_server_unheard, live.server_speaks);
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
-    let dialect = session.dialect(connection.server.port());
-    let is_lost = session.is_lost();
+    let dialect = session.dialect(connection.server.port(), server_speaks);
+    // A side without any packet was not captured; its words are as lost as those of a side whose frames were lost. One that sent
+    // nothing but acknowledgements has said nothing.
+    let lost = [Way::Up, Way::Down].map(|way| {
+        let half = connection.half(way);
+        half.packets == 0 || (half.bytes > 0 && session.is_lost_way(way))
+    });
+    let is_lost = connection.is_established && lost.contains(&true);
     let opcodes = session.opcodes().unwrap_or_default();
     let tls = session.tls_info().map(|info| Tls {
         version: info.version.map(|version| version.to_string()),
@@ -54,22 +67,59 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         decrypted: info.is_decrypted(),
     });
     let facts = &mut session.facts;
-    let end = end_of(connection, facts);
-    if dialect == Dialect::Websocket && (facts.upgraded_ns.is_some() || facts.began_in_the_middle) {
+    let mut end = end_of(connection, facts);
+    let is_one_sided = connection.halves.iter().any(|half| half.packets == 0);
+    if is_one_sided && end.kind == EndingKind::Fin {
+        // Whose FIN came first cannot be seen from one side.
+        end.by = Side::Unknown;
+    }
+    if end.kind != EndingKind::Open && end.by == Side::Client {
+        facts.forget_after(end.at_ns);
+    }
+    let missing = connection.half(Way::Up).missing_bytes + connection.half(Way::Down).missing_bytes;
+    let is_foreign = facts.is_foreign || (missing == 0 && !is_lost && !facts.has_holes);
+    if dialect == Dialect::Websocket
+        && is_foreign
+        && (facts.upgraded_ns.is_some() || facts.began_in_the_middle)
+    {
         // Nothing to log in to: a WebSocket is ready when it is one.
         facts.ready(facts.upgraded_ns.unwrap_or(connection.first_ns));
+    }
+    if facts.began_in_the_middle && facts.beats.count(Kind::Ping) > 0 && facts.refusal.is_none() {
+        // Nobody pings before the login.
+        facts.ready(connection.first_ns);
     }
     let ended_ns = facts
         .close
         .as_ref()
         .map_or(end.at_ns, |close| close.at_ns.min(end.at_ns));
-    let watched_ns = if end.kind == EndingKind::Open && facts.close.is_none() {
+    let is_without_end = matches!(end.kind, EndingKind::Open | EndingKind::Silent);
+    let watched_ns = if is_without_end && facts.close.is_none() {
         now_ns.max(ended_ns)
     } else {
         ended_ns
     };
-    finish_beats(connection, facts, watched_ns);
-    let seen = observe(connection, facts, dialect, is_lost, &end, ended_ns, watched_ns);
+    finish_beats(connection, facts, watched_ns, lost);
+    if end.kind == EndingKind::Silent && facts.ready_ns.is_some() {
+        fall_silent(connection, facts, &end, watched_ns);
+    }
+    let view = View {
+        dialect,
+        is_lost,
+        is_client_lost: lost[Way::Up as usize],
+        is_server_unheard,
+        ended_ns,
+        watched_ns,
+    };
+    let heard_ns = connection.half(Way::Down).last_ns;
+    let datagrams = facts
+        .beside
+        .as_deref_mut()
+        .and_then(|beside| beside.finish(watched_ns, heard_ns));
+    let seen = Observation {
+        datagrams,
+        ..observe(connection, facts, &end, view)
+    };
     let judgement = classify(&seen);
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
@@ -101,7 +151,7 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         rtt_us: far_side(&rtt),
         rtt_by_side_us: rtt,
         ending: ending(connection, facts, &end),
-        heartbeats: heartbeats(connection, facts),
+        heartbeats: heartbeats(connection, facts, datagrams),
         tls,
         http: facts.http.as_ref().map(|http| Http {
             method: http.method.clone(),
@@ -118,6 +168,7 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
             protocol: facts.identity.protocol.take(),
             auth: std::mem::take(&mut facts.identity.auth),
         },
+        helper: facts.helper,
         stages_ms: stages(connection, facts),
         frames: Sides {
             client: opcodes[0].iter().map(|n| u64::from(*n)).sum(),
@@ -136,14 +187,17 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         record,
         verdict: is_session.then_some(judgement.verdict),
         ended_ns,
-        notes: session.notes.take(),
+        is_error: is_session && counts_as_error(&seen, &judgement),
+        shutdown_announced: facts.shutdown_announced,
+        gaps: facts.beats.gaps().to_vec(),
+        notes: session.notes.take().map(|notes| notes.0),
     }
 }
 
 /// The first close_notify ends a TLS session as a FIN does; TLS that ends before its handshake has failed.
 fn end_of(connection: &Connection, facts: &mut Facts) -> End {
     let mut end = connection.end();
-    if let Some((at_ns, frame, by)) = facts.close_notify.as_deref().copied()
+    if let Some((at_ns, frame, by)) = facts.tls.as_deref().and_then(|tls| tls.close_notify)
         && at_ns <= end.at_ns
     {
         end = End {
@@ -152,22 +206,32 @@ fn end_of(connection: &Connection, facts: &mut Facts) -> End {
             at_ns,
             frame: Some(frame),
             reset: None,
+            idle_ns: None,
         };
     }
-    let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn;
+    let is_all_there = connection
+        .halves
+        .iter()
+        .all(|half| half.packets > 0 && half.missing_bytes == 0);
+    let is_done = facts.tls.as_deref().is_some_and(|tls| tls.is_done);
+    let is_unfinished = facts.stage == Stage::Tls && !is_done && connection.has_syn && is_all_there;
     if is_unfinished && end.kind != EndingKind::Open {
         let what = format!("ended by the {} before the TLS handshake was done", end.by.name());
-        facts.tls_failure.get_or_insert(what);
+        facts.tls.get_or_insert_default().failure.get_or_insert(what);
     }
     end
 }
 
-fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
+/// `lost`: whose frames were not captured, by way; what cannot be seen is not missed.
+fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64, lost: [bool; 2]) {
     let signs = [Way::Up, Way::Down].map(|way| Signs {
         last_packet_ns: connection.half(way).last_ns.min(end_ns),
         unanswered: connection.half(way.back()).unanswered,
+        unacknowledged: connection.half(way.back()).unacknowledged,
+        missing_bytes: connection.half(way).missing_bytes,
+        stuck_ns: connection.half(way).stuck_ns(end_ns),
     });
-    facts.beats.finish(end_ns, signs);
+    facts.beats.finish(end_ns, signs, lost);
     for (way, kind) in [
         (Way::Up, Kind::Ping),
         (Way::Up, Kind::Tick),
@@ -179,12 +243,35 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64) {
             PONG_TIMEOUT
         };
         if let Some(asked_ns) = facts.beats.waiting_since_ns(way, kind)
+            && !lost[way.back() as usize]
             && nanos(end_ns.saturating_sub(asked_ns)) >= timeout.mul_f64(SLACK)
         {
             facts
                 .beats
                 .given_up(way, asked_ns, end_ns, signs[way.back() as usize]);
         }
+    }
+}
+
+/// A side that acknowledges nothing owes its beats too, whether any had come before or not.
+fn fall_silent(connection: &Connection, facts: &mut Facts, end: &End, watched_ns: u64) {
+    let speaker = if end.by == Side::Server {
+        Way::Up
+    } else {
+        Way::Down
+    };
+    let (half, mute) = (connection.half(speaker), connection.half(speaker.back()));
+    let silence_ns = watched_ns.saturating_sub(half.last_data_ns);
+    if facts.beats.period_ns().is_some_and(|period| silence_ns > period) {
+        let signs = Signs {
+            last_packet_ns: mute.last_ns,
+            unanswered: half.unanswered,
+            unacknowledged: half.unacknowledged,
+            ..Signs::default()
+        };
+        facts
+            .beats
+            .given_up(speaker, half.last_data_ns, watched_ns, signs);
     }
 }
 

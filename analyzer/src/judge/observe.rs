@@ -1,8 +1,9 @@
 //! The facts that the dictionary judges, from packets and bytes.
 
+use super::words::LEAST_UNREAD;
 use super::{CLW_PONG_TIMEOUT, PONG_TIMEOUT, SLACK, nanos};
 use crate::stream::Facts;
-use crate::stream::beats::Kind;
+use crate::stream::beats::{Cause, Gap, Kind};
 use crate::stream::facts::Close;
 use crate::tcp::{Connection, End, Way};
 use clw_core::Dialect;
@@ -13,20 +14,38 @@ use std::time::Duration;
 
 /// A server of CLW waits so long for an AUTH_PING (protocol page, timers).
 const CLW_GRACE: Duration = Duration::from_secs(5);
+/// A ping that the end overtook says nothing.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// So many periods without a beat, and the capture's end: the heartbeats have stopped.
 const SILENT_PERIODS: u32 = 2;
 /// One direction that has this many packets while the other has none was captured alone.
 const ONE_WAY_PACKETS: u64 = 3;
 
-pub(super) fn observe(
-    connection: &Connection,
-    facts: &Facts,
-    dialect: Dialect,
-    is_lost: bool,
-    end: &End,
-    ended_ns: u64,
-    watched_ns: u64,
-) -> Observation {
+/// What else is known of a connection.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    /// What was spoken.
+    pub(super) dialect: Dialect,
+    /// Frames were lost for good.
+    pub(super) is_lost: bool,
+    /// Frames of the client were.
+    pub(super) is_client_lost: bool,
+    /// Packets of its server are missing in other connections too: only one direction was captured.
+    pub(super) is_server_unheard: bool,
+    /// When it ended.
+    pub(super) ended_ns: u64,
+    /// Until when it was watched.
+    pub(super) watched_ns: u64,
+}
+
+pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: View) -> Observation {
+    let View {
+        dialect,
+        is_lost,
+        ended_ns,
+        watched_ns,
+        ..
+    } = view;
     let since = |from_ns: u64| nanos(ended_ns.saturating_sub(from_ns));
     let reset = end.reset.and_then(|index| connection.resets.get(index));
     let refused = connection
@@ -35,7 +54,7 @@ pub(super) fn observe(
         .any(|reset| reset.class == ResetClass::Refused);
     let connect = if refused {
         Connect::Refused
-    } else if !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0 {
+    } else if is_unanswered(connection) && !view.is_server_unheard {
         Connect::TimedOut
     } else {
         Connect::Established
@@ -48,7 +67,7 @@ pub(super) fn observe(
         duration: since(connection.first_ns),
         since_upgrade: since(facts.upgraded_ns.unwrap_or(connection.first_ns)),
         connect,
-        tls_failure: facts.tls_failure.clone(),
+        tls_failure: facts.tls.as_deref().and_then(|tls| tls.failure.clone()),
         http_status: facts.http.as_ref().and_then(|http| http.status),
         refusal: facts.refusal.as_deref().cloned(),
         // What was said into a closed connection ended nothing.
@@ -73,23 +92,29 @@ pub(super) fn observe(
         reset: reset.map(|reset| reset.class),
         reset_confidence: reset.map_or(0.0, |reset| reset.confidence),
         heartbeat_loss: heartbeat_loss(facts, dialect, end, ended_ns, watched_ns),
-        unanswered_server_ping: facts.beats.waiting_since_ns(Way::Down, Kind::Ping).map(since),
+        unanswered_server_ping: facts
+            .beats
+            .waiting_since_ns(Way::Down, Kind::Ping)
+            .map(since)
+            .filter(|waited| *waited >= LEAST_WAIT && !view.is_client_lost),
         pending_requests: facts.pending_requests(),
         violation: facts.violation.as_deref().cloned(),
-        slow_consumer: false,
+        slow_consumer: is_slow_consumer(connection, facts, end, ended_ns),
         token_expired: facts.token_expires_ns.is_some_and(|at| ended_ns >= at),
         helper: facts.helper,
         handshake_timed_out: false,
         since_first_message: facts.first_message_ns.map(since),
-        missing: missing(connection, facts, dialect, is_lost),
+        missing: missing(connection, facts, view),
         handshake_timeout: None,
+        datagrams: None,
     }
 }
 
 /// An answer repeats the code: where the other side's frames are missing, who said it first is not known. Only servers say
-/// the other codes than these by themselves.
+/// these by themselves.
 fn may_be_an_echo(close: &Close) -> bool {
-    let is_servers_own = close.by == Side::Server && !matches!(close.code, None | Some(1000 | 1001));
+    let is_servers_own = close.by == Side::Server
+        && matches!(close.code, Some(1002 | 1003 | 1007..=1009 | 1012 | 1013 | 4001));
     close.echo.is_none() && !is_servers_own
 }
 
@@ -106,16 +131,20 @@ fn heartbeat_loss(
     if !is_wordless {
         return None;
     }
-    let silence_of = |side: Side| {
-        let gap = facts.beats.gaps().iter().rfind(|gap| gap.side == side)?;
-        (gap.to_ns >= ended_ns).then(|| nanos(gap.to_ns - gap.from_ns))
+    let last_gap = |is_wanted: &dyn Fn(&Gap) -> bool| {
+        let gap = facts.beats.gaps().iter().rfind(|gap| is_wanted(gap))?;
+        (gap.to_ns >= ended_ns).then(|| HeartbeatLoss {
+            missing_from: gap.side,
+            silence: nanos(gap.to_ns - gap.from_ns),
+        })
     };
     if matches!(end.kind, EndingKind::Open | EndingKind::Silent) {
         let period = nanos(facts.beats.period_ns()?);
         return [Side::Server, Side::Client].into_iter().find_map(|side| {
             let gap = facts.beats.gaps().iter().rfind(|gap| gap.side == side)?;
             let silence = nanos(gap.to_ns.saturating_sub(gap.from_ns));
-            let stopped = gap.to_ns >= watched_ns && silence >= period.saturating_mul(SILENT_PERIODS);
+            let stopped =
+                gap.is_open && gap.to_ns >= watched_ns && silence >= period.saturating_mul(SILENT_PERIODS);
             stopped.then_some(HeartbeatLoss {
                 missing_from: side,
                 silence,
@@ -130,16 +159,42 @@ fn heartbeat_loss(
         // A server's pings are judged by their own rule, which knows its beats.
         _ => return None,
     };
-    let silence = silence_of(side)?;
-    (silence >= least.mul_f64(SLACK)).then_some(HeartbeatLoss {
-        missing_from: side,
-        silence,
-    })
+    last_gap(&|gap| gap.side == side || gap.cause == Cause::PathCut)
+        .filter(|loss| loss.silence >= least.mul_f64(SLACK))
+}
+
+/// Nothing came back for a SYN.
+fn is_unanswered(connection: &Connection) -> bool {
+    !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0
+}
+
+/// The server ended a session whose client had stopped reading, and gave no other reason.
+fn is_slow_consumer(connection: &Connection, facts: &Facts, end: &End, ended_ns: u64) -> bool {
+    let is_wordless = facts
+        .close
+        .as_ref()
+        .is_none_or(|close| close.by == Side::Server && close.code.is_none());
+    let closed_ns = connection.half(Way::Up).window_closed_ns();
+    is_wordless
+        && facts.disconnect.is_none()
+        && end.kind != EndingKind::Open
+        && end.by == Side::Server
+        && end.reset.is_none_or(|index| {
+            connection
+                .resets
+                .get(index)
+                .is_some_and(|reset| reset.class == ResetClass::Abort)
+        })
+        && closed_ns.is_some_and(|at| nanos(ended_ns.saturating_sub(at)) >= LEAST_UNREAD)
 }
 
 /// What the capture lacks, where it matters to the verdict.
-fn missing(connection: &Connection, facts: &Facts, dialect: Dialect, is_lost: bool) -> Vec<&'static str> {
+fn missing(connection: &Connection, facts: &Facts, view: View) -> Vec<&'static str> {
+    let (dialect, is_lost) = (view.dialect, view.is_lost);
     let mut missing = Vec::new();
+    if is_unanswered(connection) && view.is_server_unheard {
+        missing.push("the server's packets were not captured");
+    }
     let (up, down) = (connection.half(Way::Up), connection.half(Way::Down));
     if connection.is_established && down.packets == 0 && up.packets >= ONE_WAY_PACKETS {
         missing.push("the server's packets were not captured");
@@ -156,7 +211,7 @@ fn missing(connection: &Connection, facts: &Facts, dialect: Dialect, is_lost: bo
     }
     if facts.began_in_the_middle && facts.ready_ns.is_none() {
         missing.push("the upgrade and the login were not captured");
-    } else if facts.has_holes && facts.ready_ns.is_none() {
+    } else if facts.ready_ns.is_none() && (facts.has_holes || up.missing_bytes + down.missing_bytes > 0) {
         missing.push("a part of the login was not captured");
     }
     missing

@@ -2,13 +2,22 @@
 
 use super::nanos;
 use crate::stream::Facts;
-use crate::tcp::{Connection, End};
+use crate::stream::beats::Cause;
+use crate::tcp::{Connection, End, Way};
 use clw_core::Stage;
-use clw_core::verdict::{EndingKind, Judgement, Observation, Verdict, evidence};
+use clw_core::verdict::{
+    EndingKind, Judgement, Observation, ResetClass, Side, Verdict, evidence, idle_timer,
+};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// A refusal that took so long, in milliseconds, was held back by the gateway (OpenClaw protocol page, section 8).
 const PENALTY_MS: std::ops::RangeInclusive<u64> = 250..=5_500;
+
+/// So many packets in a row without any answer: nothing came from the other side at all.
+const DEAF: u32 = 3;
+/// A window that was closed for less was only full for a moment.
+pub(super) const LEAST_UNREAD: Duration = Duration::from_secs(1);
 
 /// The evidence of the rules, and where in the capture to look.
 pub(super) fn words(
@@ -19,6 +28,18 @@ pub(super) fn words(
     judgement: Judgement,
 ) -> Vec<String> {
     let mut lines = evidence(seen, &judgement);
+    // Whose silence has a cause that the packets show needs no timer to explain it.
+    if facts
+        .beats
+        .gaps()
+        .last()
+        .is_some_and(|gap| gap.cause != Cause::Unknown)
+    {
+        lines.retain(|line| !line.contains("idle timer"));
+    }
+    if let Some(says) = &facts.http_says {
+        lines.push(format!("the server's answer says {says:?}"));
+    }
     if let Some(close) = &facts.close {
         let mut line = format!("frame {}: close frame of the {}", close.frame, close.by.name());
         match close.echo {
@@ -42,14 +63,10 @@ pub(super) fn words(
         } else {
             connection.server
         };
-        let after = reset.at_ns.saturating_sub(last_before(connection, reset.at_ns));
         let mut line = format!(
             "frame {}: RST from {from}, {}: {}",
             reset.frame, reset.class, reset.evidence
         );
-        if after > 0 && Some(reset.frame) == end.frame {
-            let _ = write!(line, "; {:.1} s after the last data", after as f64 / 1e9);
-        }
         if let Some(reason) = &reset.reason {
             let _ = write!(line, "; it says {reason:?}");
         }
@@ -58,6 +75,9 @@ pub(super) fn words(
         }
         lines.push(line);
     }
+    lines.extend(deaf(connection, end));
+    lines.extend(idle(facts, end, seen, &lines));
+    lines.extend(unread(connection, seen));
     for gap in facts.beats.gaps().iter().take(3) {
         lines.push(format!(
             "heartbeats of the {} missing for {:.1} s, from {:.1} s on: {}",
@@ -81,7 +101,7 @@ pub(super) fn words(
     if let Some(what) = facts.forgiven {
         lines.push(format!("against RFC 6455: {what}"));
     }
-    if let Some(why) = &facts.no_keys {
+    if let Some(why) = facts.tls.as_deref().and_then(|tls| tls.no_keys.as_ref()) {
         lines.push(format!(
             "TLS is not decrypted ({why}): close codes and heartbeats are unseen; give --keylog"
         ));
@@ -106,13 +126,55 @@ pub(super) fn words(
     lines
 }
 
-/// When either side last sent data before `at_ns`.
-fn last_before(connection: &Connection, at_ns: u64) -> u64 {
-    connection
-        .halves
-        .iter()
-        .map(|half| half.last_data_ns)
-        .filter(|last| *last <= at_ns)
-        .max()
-        .unwrap_or(at_ns)
+/// The side that went silent still sent packets: only what it was sent did not reach it.
+fn deaf(connection: &Connection, end: &End) -> Option<String> {
+    let speaker = match end.by {
+        Side::Client => Way::Down,
+        Side::Server => Way::Up,
+        _ => return None,
+    };
+    let half = connection.half(speaker);
+    (end.kind == EndingKind::Silent && half.unanswered < DEAF).then(|| {
+        format!(
+            "one-way: packets of the {} came, and did not acknowledge what it was sent again and again",
+            end.by.name()
+        )
+    })
+}
+
+/// How long a connection that was cut without a word had been idle, and whose timer that is.
+fn idle(facts: &Facts, end: &End, seen: &Observation, lines: &[String]) -> Option<String> {
+    let idle = nanos(end.idle_ns?);
+    let is_noise = matches!(seen.reset, Some(ResetClass::AfterClose | ResetClass::Refused));
+    if seen.close.is_some() || facts.disconnect.is_some() || facts.logged_out || is_noise {
+        return None;
+    }
+    // Before ready, only a silence of some length is news.
+    if seen.stage < Stage::Ready && idle < LEAST_UNREAD {
+        return None;
+    }
+    let mut line = format!("no data was sent for {:.1} s before the end", idle.as_secs_f64());
+    let is_told = lines.iter().any(|line| line.contains("idle timer"));
+    if let Some(named) = idle_timer(idle).filter(|_| !is_told) {
+        let _ = write!(line, ": that fits the idle timer of {named}");
+    }
+    Some(line)
+}
+
+/// A side that keeps its window closed does not read.
+fn unread(connection: &Connection, seen: &Observation) -> Option<String> {
+    let (side, closed_ns) = [Way::Up, Way::Down]
+        .into_iter()
+        .find_map(|way| Some((way.sender(), connection.half(way).window_closed_ns()?)))?;
+    let ended_ns = connection
+        .first_ns
+        .saturating_add(u64::try_from(seen.duration.as_nanos()).ok()?);
+    let closed = nanos(ended_ns.saturating_sub(closed_ns));
+    (closed >= LEAST_UNREAD).then(|| {
+        format!(
+            "the {}'s receive window was closed for the last {:.1} s: it did not read",
+            side.name(),
+            closed.as_secs_f64()
+        )
+    })
 }

@@ -4,7 +4,7 @@ use crate::join::Joins;
 use crate::join::peer::Comparison;
 use crate::record::Record;
 use crate::source::CaptureSummary;
-use crate::totals::{Totals, ender, is_error};
+use crate::totals::{Incident, Totals, ender, is_error};
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
@@ -47,9 +47,10 @@ pub fn render(
     let _ = head(&mut out, capture, totals, paint);
     let _ = incidents(&mut out, totals, paint);
     let _ = endings(&mut out, totals, paint);
+    let _ = stages(&mut out, totals, paint);
     let _ = sessions(&mut out, totals, look);
     let _ = joined(&mut out, joins, paint);
-    let _ = limits(&mut out, capture, evicted, paint);
+    let _ = limits(&mut out, capture, totals, evicted, paint);
     let _ = held(&mut out, thresholds, paint);
     let _ = next(&mut out, capture, totals, paint);
     fold(&out, look.width)
@@ -103,15 +104,16 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
         out,
         "errors  {}   {} of {} sessions",
         paint.paint(role, &rate),
-        show_count(
-            s.by_verdict
-                .iter()
-                .filter(|(name, _)| is_bad(name))
-                .map(|(_, n)| n)
-                .sum()
-        ),
+        show_count(totals.errors()),
         show_count(s.sessions)
     )?;
+    if s.helpers > 0 {
+        writeln!(
+            out,
+            "helpers   {} left before connect: harmless, not counted as errors",
+            show_count(s.helpers)
+        )?;
+    }
     let resets: Vec<_> = s
         .by_rst_class
         .iter()
@@ -123,6 +125,13 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
     if s.heartbeat_gaps > 0 {
         writeln!(out, "gaps      {} in heartbeats", show_count(s.heartbeat_gaps))?;
     }
+    if s.one_way_losses > 0 {
+        let count = show_count(s.one_way_losses);
+        writeln!(
+            out,
+            "one-way   {count} with UDP heartbeats that went out and were not answered; the stream lived"
+        )?;
+    }
     Ok(())
 }
 
@@ -131,8 +140,8 @@ fn is_bad(name: &str) -> bool {
 }
 
 fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Written {
-    let incidents = &totals.summary.incidents;
-    if incidents.is_empty() {
+    let (incidents, silences) = (&totals.summary.incidents, &totals.summary.silences);
+    if incidents.is_empty() && silences.is_empty() {
         return Ok(());
     }
     heading(out, paint, "What happened")?;
@@ -142,7 +151,7 @@ fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Written {
             incident.at.get(11..23).unwrap_or(&incident.at),
             show_count(incident.sessions),
             incident.server,
-            incident.verdict,
+            endings_of(incident),
             show_duration(Duration::from_secs_f64(incident.length_ms / 1e3)),
         );
         writeln!(out, "{}", paint.paint(Role::Bad, &line))?;
@@ -151,7 +160,36 @@ fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     if incidents.len() > 10 {
         writeln!(out, "  … and {} more", incidents.len() - 10)?;
     }
+    for silence in silences.iter().take(10) {
+        let line = format!(
+            "  {}  {} sessions of {} missed the heartbeats of the {} for up to {}, and went on",
+            silence.until.get(11..23).unwrap_or(&silence.until),
+            show_count(silence.sessions),
+            silence.server,
+            silence.side.name(),
+            show_duration(Duration::from_secs_f64(silence.length_ms / 1e3)),
+        );
+        writeln!(out, "{}", paint.paint(Role::Warn, &line))?;
+        writeln!(out, "                cause: {}", silence.cause)?;
+    }
+    if silences.len() > 10 {
+        writeln!(out, "  … and {} silences more", silences.len() - 10)?;
+    }
     Ok(())
+}
+
+/// How the sessions of an incident ended: the most frequent ending first.
+pub(super) fn endings_of(incident: &Incident) -> String {
+    let mut verdicts: Vec<_> = incident.verdicts.iter().collect();
+    if let [(name, _)] = verdicts.as_slice() {
+        return (**name).to_owned();
+    }
+    verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let words: Vec<_> = verdicts
+        .iter()
+        .map(|(name, count)| format!("{name} ({count})"))
+        .collect();
+    words.join(", ")
 }
 
 fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
@@ -191,6 +229,41 @@ fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {
         .collect();
     if !codes.is_empty() {
         writeln!(out, "  close codes: {}", codes.join(", "))?;
+    }
+    Ok(())
+}
+
+/// What each stage of the handshake took, in the order of the handshake.
+pub(super) const STAGES: [(&str, &str); 4] = [
+    ("upgrade", "request to 101"),
+    ("challenge", "101 to challenge"),
+    ("auth", "first message to hello"),
+    ("ready", "first packet to ready"),
+];
+
+fn stages(out: &mut String, totals: &Totals, paint: Paint) -> Written {
+    let took = &totals.summary.stages_us;
+    if took.is_empty() {
+        return Ok(());
+    }
+    heading(out, paint, "How long the handshake took")?;
+    writeln!(
+        out,
+        "  {:<24}{:>9}{:>11}{:>11}{:>11}",
+        "", "sessions", "p50", "p90", "max"
+    )?;
+    for (name, words) in STAGES {
+        if let Some(h) = took.get(name) {
+            let us = |us: u64| show_duration(Duration::from_micros(us));
+            writeln!(
+                out,
+                "  {words:<24}{:>9}{:>11}{:>11}{:>11}",
+                show_count(h.count),
+                us(h.p50),
+                us(h.p90),
+                us(h.max)
+            )?;
+        }
     }
     Ok(())
 }
@@ -248,7 +321,7 @@ fn joined(out: &mut String, joins: &Joins, paint: Paint) -> Written {
         };
         writeln!(
             out,
-            "  {sign} {} of {} sessions agree, {} disagree, of {} the capture shows too little",
+            "  {sign} {} of {} sessions agree, {} disagree, of {} the capture or the {name} says too little",
             show_count(a.agree),
             show_count(a.joined),
             show_count(a.disagree),
@@ -320,8 +393,23 @@ fn compared(out: &mut String, peer: &Comparison, paint: Paint) -> Written {
     Ok(())
 }
 
-fn limits(out: &mut String, capture: &CaptureSummary, evicted: u64, paint: Paint) -> Written {
+fn limits(
+    out: &mut String,
+    capture: &CaptureSummary,
+    totals: &Totals,
+    evicted: u64,
+    paint: Paint,
+) -> Written {
     let mut lines = Vec::new();
+    let unheard = totals.summary.unheard;
+    for (side, count) in [("client", unheard.client), ("server", unheard.server)] {
+        if count > 0 {
+            lines.push(format!(
+                "{} connections without any packet of the {side}: one direction was captured; a capture at the {side} would tell (--peer)",
+                show_count(count)
+            ));
+        }
+    }
     if capture.truncated_packets > 0 {
         lines.push(format!(
             "{} packets were cut by a snap length; capture with `tcpdump -s 0` to see all of them",

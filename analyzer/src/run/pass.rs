@@ -1,17 +1,17 @@
 //! One pass over a capture: packets are read and decoded, connections followed, and handed on to be judged.
 //!
-//! On one core that is a loop. On several, reading, following and what comes of it have a thread each: packets go from the first
-//! to the second in batches that are used again, connections from the second to the third. Both queues keep their order, and
-//! nothing else passes between the threads, so the result is the same.
+//! On one core that is a loop. On several, reading and decoding have a thread of their own: packets go from there in batches that
+//! are used again, in order, and nothing else passes between the threads, so the result is the same. Judging stays where the
+//! connections are made: memory that is freed on another thread than it came from costs more than a third thread gains.
 
-use crate::decode::{Decoded, Decoder, FragmentLimits};
+use crate::decode::{Datagram, Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Over};
 use crate::segment::Segment;
 use crate::source::{Capture, CaptureSummary, Item, SourceError};
 use std::io;
 use std::mem;
 use std::panic;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
 /// Packets in a batch at most: enough that handing it on costs little, and few enough that they are still in a shared cache.
@@ -20,8 +20,8 @@ const BATCH_PACKETS: usize = 1024;
 const BATCH_BYTES: usize = 128 << 10;
 /// Batches that wait for the next thread.
 const BATCHES: usize = 4;
-/// Connections handed on at once when the capture is over.
-const LAST_CONNECTIONS: usize = 64;
+/// Why a datagram is passed over.
+const UDP: &str = "UDP";
 
 /// What a pass meets.
 pub(super) enum Met<'a> {
@@ -39,53 +39,71 @@ pub(super) fn on_one_thread(
     on: &mut impl FnMut(Met<'_>),
 ) -> Result<(), SourceError> {
     let mut decoder = Decoder::new(FragmentLimits::default());
+    let mut unheeded = 0;
     let mut end = Ok(true);
     while matches!(end, Ok(true)) && goes_on(capture.summary()) {
-        end = read_one(capture, &mut decoder, &mut |read| match read {
-            Read::Segment(segment) => {
-                on(Met::Segment(segment));
-                engine.take(segment, &mut |over| on(Met::Over(over)));
-            }
-            Read::Secrets(text) => {
-                engine.keys().add(text);
-            }
+        end = read_one(capture, &mut decoder, &mut |read| {
+            unheeded += u64::from(!follow(engine, &read, on));
         });
     }
     engine.take_end(&mut |over| on(Met::Over(over)));
+    capture.count_skipped(UDP, unheeded);
     end.map(|_| ())
 }
 
-/// The same on three threads; of what it meets only connections that are over are told.
+/// The same on two threads, of which this one follows; `on` is told the same in the same order.
 ///
 /// # Errors
-/// The outer one: the system gives no threads.
-pub(super) fn on_three_threads(
+/// The outer one: the system gives no thread.
+pub(super) fn on_two_threads(
     capture: &mut Capture,
     engine: &mut Engine,
     goes_on: impl FnMut(&CaptureSummary) -> bool + Send,
-    on: &mut impl FnMut(Over),
+    on: &mut impl FnMut(Met<'_>),
 ) -> io::Result<Result<(), SourceError>> {
-    let (full, batches) = sync_channel(BATCHES);
+    let (full, batches) = sync_channel::<Batch>(BATCHES);
     let (empty, used) = channel();
-    let (done, connections) = sync_channel::<Vec<Over>>(BATCHES);
-    thread::scope(|scope| {
+    let reading = &mut *capture;
+    let (end, unheeded) = thread::scope(|scope| {
         let reader = thread::Builder::new()
             .name("read".to_owned())
-            .spawn_scoped(scope, move || read(capture, goes_on, &full, &used))?;
-        thread::Builder::new()
-            .name("follow".to_owned())
-            .spawn_scoped(scope, move || follow(engine, batches, &empty, &done))?;
-        for over in connections.into_iter().flatten() {
-            on(over);
+            .spawn_scoped(scope, move || read(reading, goes_on, &full, &used))?;
+        let mut unheeded = 0;
+        for mut batch in batches {
+            unheeded += batch.follow(engine, on);
+            // The reader may be done.
+            let _ = empty.send(batch);
         }
-        Ok(reader.join().unwrap_or_else(|cause| panic::resume_unwind(cause)))
-    })
+        engine.take_end(&mut |over| on(Met::Over(over)));
+        let end = reader.join().unwrap_or_else(|cause| panic::resume_unwind(cause));
+        io::Result::Ok((end, unheeded))
+    })?;
+    capture.count_skipped(UDP, unheeded);
+    Ok(end)
 }
 
 /// What a record of a capture gives to follow.
 enum Read<'a> {
     Segment(&'a Segment<'a>),
+    Datagram(&'a Datagram<'a>),
     Secrets(&'a [u8]),
+}
+
+/// Follows one record; `false` if it was passed over.
+#[inline]
+fn follow(engine: &mut Engine, read: &Read<'_>, on: &mut impl FnMut(Met<'_>)) -> bool {
+    match read {
+        Read::Segment(segment) => {
+            on(Met::Segment(segment));
+            engine.take(segment, &mut |over| on(Met::Over(over)));
+            true
+        }
+        Read::Datagram(datagram) => engine.feed_datagram(datagram),
+        Read::Secrets(text) => {
+            engine.keys().add(text);
+            true
+        }
+    }
 }
 
 /// Reads the next record; whether there was one.
@@ -102,7 +120,11 @@ fn read_one(
                 on(Read::Segment(segment));
                 return Ok(true);
             }
-            Decoded::Udp(_) => "UDP",
+            Decoded::Udp(datagram) if Engine::may_heed(datagram) => {
+                on(Read::Datagram(datagram));
+                return Ok(true);
+            }
+            Decoded::Udp(_) => UDP,
             Decoded::Other(reason) => *reason,
         },
         Ok(Some(Item::Secrets(text))) => {
@@ -112,11 +134,11 @@ fn read_one(
         Ok(None) => return Ok(false),
         Err(error) => return Err(error),
     };
-    capture.count_skipped(skipped);
+    capture.count_skipped(skipped, 1);
     Ok(true)
 }
 
-/// Packets on their way from one thread to the next.
+/// Packets on their way from one thread to the other.
 #[derive(Default)]
 struct Batch {
     records: Vec<Packed>,
@@ -127,33 +149,65 @@ struct Batch {
 /// A record whose bytes lie in its batch: so many.
 enum Packed {
     Segment(Segment<'static>, usize),
+    Datagram(Datagram<'static>, usize),
     Secrets(usize),
 }
 
 impl Batch {
     fn push(&mut self, read: &Read<'_>) {
-        match read {
+        let (packed, bytes) = match read {
             Read::Segment(segment) => {
-                self.bytes.extend_from_slice(segment.payload);
                 let head = Segment {
                     payload: &[],
                     ..**segment
                 };
-                self.records.push(Packed::Segment(head, segment.payload.len()));
+                (Packed::Segment(head, segment.payload.len()), segment.payload)
             }
-            Read::Secrets(text) => {
-                self.bytes.extend_from_slice(text);
-                self.records.push(Packed::Secrets(text.len()));
+            Read::Datagram(datagram) => {
+                let head = Datagram {
+                    payload: &[],
+                    ..**datagram
+                };
+                (Packed::Datagram(head, datagram.payload.len()), datagram.payload)
             }
-        }
+            Read::Secrets(text) => (Packed::Secrets(text.len()), *text),
+        };
+        self.records.push(packed);
+        self.bytes.extend_from_slice(bytes);
     }
 
     fn is_full(&self) -> bool {
         self.records.len() >= BATCH_PACKETS || self.bytes.len() >= BATCH_BYTES
     }
+
+    /// Follows all of it and empties it; returns how many records were passed over.
+    fn follow(&mut self, engine: &mut Engine, on: &mut impl FnMut(Met<'_>)) -> u64 {
+        let mut bytes = self.bytes.as_slice();
+        let mut unheeded = 0;
+        for record in &self.records {
+            let (Packed::Segment(_, length) | Packed::Datagram(_, length) | Packed::Secrets(length)) = record;
+            let (payload, rest) = bytes.split_at_checked(*length).unwrap_or_default();
+            bytes = rest;
+            let is_heeded = match record {
+                Packed::Segment(head, _) => {
+                    let segment = Segment { payload, ..*head };
+                    follow(engine, &Read::Segment(&segment), on)
+                }
+                Packed::Datagram(head, _) => {
+                    let datagram = Datagram { payload, ..*head };
+                    follow(engine, &Read::Datagram(&datagram), on)
+                }
+                Packed::Secrets(_) => follow(engine, &Read::Secrets(payload), on),
+            };
+            unheeded += u64::from(!is_heeded);
+        }
+        self.records.clear();
+        self.bytes.clear();
+        unheeded
+    }
 }
 
-/// The first thread. A batch leaves when it is full, or when the next record may have to be waited for.
+/// The thread that reads. A batch leaves when it is full, or when the next record may have to be waited for.
 fn read(
     capture: &mut Capture,
     mut goes_on: impl FnMut(&CaptureSummary) -> bool,
@@ -176,52 +230,6 @@ fn read(
     // As above.
     let _ = full.send(batch);
     end.map(|_| ())
-}
-
-/// The second thread.
-fn follow(
-    engine: &mut Engine,
-    batches: Receiver<Batch>,
-    empty: &Sender<Batch>,
-    done: &SyncSender<Vec<Over>>,
-) {
-    let mut over = Vec::new();
-    // Whoever takes the connections is gone only when it panics, and then nothing more matters.
-    let hand_on = |over: &mut Vec<Over>| over.is_empty() || done.send(mem::take(over)).is_ok();
-    for mut batch in batches {
-        let mut bytes = batch.bytes.as_slice();
-        for record in &batch.records {
-            let (Packed::Segment(_, length) | Packed::Secrets(length)) = record;
-            let (own, rest) = bytes.split_at_checked(*length).unwrap_or_default();
-            bytes = rest;
-            match record {
-                Packed::Segment(head, _) => {
-                    let segment = Segment {
-                        payload: own,
-                        ..*head
-                    };
-                    engine.take(&segment, &mut |connection| over.push(connection));
-                }
-                Packed::Secrets(_) => {
-                    engine.keys().add(own);
-                }
-            }
-        }
-        if !hand_on(&mut over) {
-            return;
-        }
-        batch.records.clear();
-        batch.bytes.clear();
-        // The first thread may be done.
-        let _ = empty.send(batch);
-    }
-    engine.take_end(&mut |connection| {
-        over.push(connection);
-        if over.len() >= LAST_CONNECTIONS {
-            hand_on(&mut over);
-        }
-    });
-    hand_on(&mut over);
 }
 
 #[cfg(test)]
@@ -248,6 +256,7 @@ mod tests {
             .flat_map(|folder| std::fs::read_dir(data.join(folder)).unwrap())
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+            .chain([data.join("clw/datagrams.pcap.gz")])
             .collect();
         assert!(all.len() > 20, "{}", all.len());
         all
@@ -262,22 +271,19 @@ mod tests {
             ..Options::default()
         });
         let mut seen = Vec::new();
-        let mut take = |over: Over| {
-            let judged = over.judge(|_| true);
-            seen.push(serde_json::to_string(&judged.record).unwrap());
+        let mut take = |met: Met<'_>| {
+            seen.push(match met {
+                Met::Segment(segment) => format!("{segment:?}"),
+                Met::Over(over) => serde_json::to_string(&over.judge(|_| true).record).unwrap(),
+            });
         };
         let goes_on = |summary: &CaptureSummary| summary.packets < packets;
         if has_threads {
-            on_three_threads(&mut capture, &mut engine, goes_on, &mut take)
+            on_two_threads(&mut capture, &mut engine, goes_on, &mut take)
                 .unwrap()
                 .unwrap();
         } else {
-            on_one_thread(&mut capture, &mut engine, goes_on, &mut |met| {
-                if let Met::Over(over) = met {
-                    take(over);
-                }
-            })
-            .unwrap();
+            on_one_thread(&mut capture, &mut engine, goes_on, &mut take).unwrap();
         }
         seen.push(format!("{} {:?}", engine.evicted(), capture.summary()));
         seen
@@ -298,6 +304,39 @@ mod tests {
         }
         let all = || Capture::open(&captures()).unwrap();
         assert_eq!(outcome(all(), u64::MAX, true), outcome(all(), u64::MAX, false));
+    }
+
+    #[test]
+    fn heartbeats_beside_a_stream_reach_it_and_those_that_do_not_are_counted() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/clw/datagrams.pcap.gz");
+        for has_threads in [false, true] {
+            // Where only one session is remembered, the datagrams of the others are nobody's.
+            let mut seen = [200, 1].map(|max_open| {
+                let mut capture = Capture::open(std::slice::from_ref(&data)).unwrap();
+                let mut engine = Engine::new(Options {
+                    max_open,
+                    ..Options::default()
+                });
+                let mut heeded = 0;
+                let mut take = |met: Met<'_>| {
+                    if let Met::Over(over) = met {
+                        let udp = over.judge(|_| false).record.heartbeats.udp;
+                        heeded += udp.map_or(0, |udp| udp.pings + udp.pongs);
+                    }
+                };
+                if has_threads {
+                    on_two_threads(&mut capture, &mut engine, |_| true, &mut take)
+                        .unwrap()
+                        .unwrap();
+                } else {
+                    on_one_thread(&mut capture, &mut engine, |_| true, &mut take).unwrap();
+                }
+                (heeded, capture.summary().skipped.get(UDP).copied())
+            });
+            seen[1].0 += seen[1].1.unwrap_or_default();
+            assert!(seen[1].1 > Some(10), "{seen:?}");
+            assert_eq!((seen[0], seen[1].0), ((73, None), 73), "{has_threads}");
+        }
     }
 
     #[test]

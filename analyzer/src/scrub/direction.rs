@@ -2,7 +2,7 @@
 
 use super::deflate;
 use super::http::{Line, blank_line};
-use super::json::{BLANK, Json, blank_tokens};
+use super::json::{BLANK, Json, blank_reason};
 use crate::stream::inflate::Inflate;
 use crate::stream::sniff::{Beginning, beginning};
 
@@ -339,7 +339,7 @@ impl Frames {
         match self.payload {
             Payload::Close => {
                 if let Some(reason) = clear.get_mut(2..) {
-                    blank_tokens(reason);
+                    blank_reason(reason);
                 }
                 clear
             }

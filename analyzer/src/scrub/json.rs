@@ -184,18 +184,23 @@ impl Json {
     }
 }
 
-/// A text for people, of which only what looks like a token is blanked: runs of 16 and more letters, digits and signs without
-/// a space that hold a digit.
-pub(super) fn blank_tokens(text: &mut [u8]) {
+/// The reason of a close frame or of a RST. A text for people keeps its words and loses what looks like a token: runs of 16 and
+/// more letters, digits and signs without a space that hold a digit. In a damaged capture the place may hold a piece of a
+/// message instead, masked or not: what is no such text is blanked whole.
+pub(super) fn blank_reason(reason: &mut [u8]) {
     const RUN: usize = 16;
+    let is_said = |c: char| !c.is_control() && !"{}\"".contains(c);
+    if !std::str::from_utf8(reason).is_ok_and(|text| text.chars().all(is_said)) {
+        return reason.fill(BLANK);
+    }
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=~%".contains(&byte);
     let mut at = 0;
-    while at < text.len() {
-        let end = text[at..]
+    while at < reason.len() {
+        let end = reason[at..]
             .iter()
             .position(|byte| !is_part(*byte))
-            .map_or(text.len(), |length| at + length);
-        let run = &mut text[at..end];
+            .map_or(reason.len(), |length| at + length);
+        let run = &mut reason[at..end];
         if run.len() >= RUN && run.iter().any(u8::is_ascii_digit) {
             run.fill(BLANK);
         }
@@ -248,7 +253,7 @@ mod tests {
     fn reasons_lose_what_looks_like_a_token() {
         let mut text =
             b"unauthorized: token eyJhbGciOiJIUzI1NiJ9.e30 is bad (mismatch-of-the-gateway)".to_vec();
-        blank_tokens(&mut text);
+        blank_reason(&mut text);
         assert_eq!(
             String::from_utf8(text).unwrap(),
             format!(
@@ -256,6 +261,19 @@ mod tests {
                 "x".repeat(24)
             )
         );
+    }
+
+    #[test]
+    fn what_is_no_reason_goes_whole() {
+        for piece in [
+            &b"\x81\xfe\x02c\xe3\x03\xee\xf6\x98"[..],
+            b"cret\",\"text\":\"hi",
+            b"a: b\r\nc: d",
+        ] {
+            let mut reason = piece.to_vec();
+            blank_reason(&mut reason);
+            assert_eq!(reason, vec![BLANK; piece.len()], "{piece:?}");
+        }
     }
 
     proptest! {

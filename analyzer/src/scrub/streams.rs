@@ -1,7 +1,7 @@
 //! The first pass: every stream put in order and blanked, and for each frame the place of its payload in it.
 
 use super::direction::{Blanked, Direction};
-use super::json::{BLANK, blank_tokens};
+use super::json::{BLANK, blank_reason};
 use crate::segment::Segment;
 use crate::tcp::{Piece, Reassembly, Seq, Stamp};
 use std::collections::HashMap;
@@ -160,7 +160,7 @@ impl Streams {
                     flow.copy_to(*at, payload);
                 }
             }
-            Some(Place::Reset) => blank_tokens(payload),
+            Some(Place::Reset) => blank_reason(payload),
             Some(Place::None) | None => payload.fill(BLANK),
         }
     }

@@ -210,9 +210,9 @@ impl Capture {
         &self.summary
     }
 
-    /// Notes that the packet handed out last is not analysed.
-    pub fn count_skipped(&mut self, reason: &'static str) {
-        self.summary.skip(reason);
+    /// Notes that so many packets that were handed out are not analysed.
+    pub fn count_skipped(&mut self, reason: &'static str, packets: u64) {
+        self.summary.skip_many(reason, packets);
     }
 
     /// The record with the smallest time, leaving its file's index in `current`.

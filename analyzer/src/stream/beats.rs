@@ -33,7 +33,11 @@ pub enum Cause {
     StalledApplication,
     /// What the other side sent was not acknowledged either.
     PathCut,
-    /// The other direction went on as before, unacknowledged by nobody: this direction alone is silent.
+    /// What the silent side was sent did not reach it, or what it sent did not come back, while the other direction went on.
+    OneWay,
+    /// The other side acknowledged what is not in the capture.
+    CaptureLoss,
+    /// No packet tells.
     Unknown,
 }
 
@@ -43,6 +47,8 @@ impl Cause {
         match self {
             Self::StalledApplication => "stalled application: acknowledgements go on, data does not",
             Self::PathCut => "path cut: retransmissions unanswered",
+            Self::OneWay => "one-way: packets of that side come, and do not acknowledge what it was sent",
+            Self::CaptureLoss => "capture loss: that side's data was acknowledged and is not in the capture",
             Self::Unknown => "cause not visible",
         }
     }
@@ -59,6 +65,8 @@ pub struct Gap {
     pub side: Side,
     /// Why.
     pub cause: Cause,
+    /// No beat ended it.
+    pub is_open: bool,
 }
 
 /// What the packets said about a silent side, at the end of the silence.
@@ -68,6 +76,12 @@ pub struct Signs {
     pub last_packet_ns: u64,
     /// Packets of the other side that went unanswered in a row.
     pub unanswered: u32,
+    /// Packets of the other side that were sent again since the silent side last acknowledged something new.
+    pub unacknowledged: u32,
+    /// Bytes of the silent side that are not in the capture.
+    pub missing_bytes: u64,
+    /// When the silent side itself sent the same again and again, and nobody answered: from when to when.
+    pub stuck_ns: (u64, u64),
 }
 
 /// One kind of beat of one side.
@@ -109,6 +123,10 @@ pub struct Beats {
     kinds: [[Beat; 3]; 2],
     /// Oldest unanswered ping of each side: WebSocket, then the dialect's.
     unanswered: [[Option<NonZeroU64>; 2]; 2],
+    /// Which of those each side has ever sent: the other side's beats of that kind are answers.
+    asks: [[bool; 2]; 2],
+    /// What was missing of each side at its last beat.
+    missing_bytes: [u32; 2],
     gaps: Vec<Gap>,
     /// A silence longer than this many periods is a gap.
     factor: f64,
@@ -121,6 +139,8 @@ impl Beats {
         Self {
             kinds: Default::default(),
             unanswered: [[None; 2]; 2],
+            asks: [[false; 2]; 2],
+            missing_bytes: [0; 2],
             gaps: Vec::new(),
             factor,
             announced_ns: None,
@@ -138,23 +158,43 @@ impl Beats {
         let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
         beat.count = beat.count.saturating_add(1);
         if beat.count == 1 {
+            self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
             return;
         }
         let interval = at_ns.saturating_sub(last_ns);
         // The period is looked for only where its silence could be one.
-        if interval >= LEAST_GAP_NS
-            && let Some(period) = self.period_of(way, kind)
-            && is_gap(interval, period, self.factor)
-        {
-            self.gap(way, last_ns, at_ns, signs);
-        } else {
+        let is_silence = interval >= LEAST_GAP_NS
+            && self
+                .period_of(way, kind)
+                .is_some_and(|period| is_gap(interval, period, self.factor));
+        if !is_silence {
             self.kinds[way as usize][kind as usize].learn(interval);
+        } else if self.is_due(way, kind, last_ns, at_ns) {
+            self.gap(way, last_ns, at_ns, signs, false);
         }
+        self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
+    }
+
+    /// Whether a side that was last heard at `last_ns` owed a beat for a good part of the time: an answer is due only while a
+    /// question waits for it.
+    fn is_due(&self, way: Way, kind: Kind, last_ns: u64, now_ns: u64) -> bool {
+        let asked_by = match kind {
+            Kind::Ping => return true,
+            Kind::Pong => Kind::Ping,
+            Kind::Tick => Kind::Tick,
+        };
+        if !self.asks[way.back() as usize][usize::from(asked_by == Kind::Tick)] {
+            return true;
+        }
+        self.waiting_since_ns(way.back(), asked_by)
+            .is_some_and(|asked_ns| now_ns.saturating_sub(asked_ns) >= now_ns.saturating_sub(last_ns) / 4)
     }
 
     /// A ping that wants an answer went out.
     pub fn asked(&mut self, way: Way, kind: Kind, at_ns: u64) {
-        self.unanswered[way as usize][usize::from(kind == Kind::Tick)].get_or_insert(at(at_ns));
+        let kind = usize::from(kind == Kind::Tick);
+        self.asks[way as usize][kind] = true;
+        self.unanswered[way as usize][kind].get_or_insert(at(at_ns));
     }
 
     /// The answer to what `way` asked came.
@@ -201,18 +241,20 @@ impl Beats {
         announced.or_else(learned).or_else(answered)
     }
 
-    /// The end: what has been silent for too long by then is a gap too. `signs` by way.
-    pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2]) {
-        for way in [Way::Up, Way::Down] {
+    /// The end: what has been silent for too long by then is a gap too. `signs` by way, and whose frames were lost.
+    pub fn finish(&mut self, end_ns: u64, signs: [Signs; 2], lost: [bool; 2]) {
+        for way in [Way::Up, Way::Down]
+            .into_iter()
+            .filter(|way| !lost[*way as usize])
+        {
             for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
                 let period = self.period_of(way, kind);
                 let beat = &self.kinds[way as usize][kind as usize];
                 let (last_ns, count) = (beat.last_ns, beat.count);
                 let silence = end_ns.saturating_sub(last_ns);
-                // A pong is due only when a ping waits for it.
-                let is_due = kind != Kind::Pong || self.waiting_since_ns(way.back(), Kind::Ping).is_some();
+                let is_due = self.is_due(way, kind, last_ns, end_ns);
                 if count > 0 && is_due && period.is_some_and(|period| is_gap(silence, period, self.factor)) {
-                    self.gap(way, last_ns, end_ns, signs[way as usize]);
+                    self.gap(way, last_ns, end_ns, signs[way as usize], true);
                 }
             }
         }
@@ -220,7 +262,7 @@ impl Beats {
 
     /// A ping of `way` was given up unanswered: the other side was silent.
     pub fn given_up(&mut self, way: Way, asked_ns: u64, end_ns: u64, signs: Signs) {
-        self.gap(way.back(), asked_ns, end_ns, signs);
+        self.gap(way.back(), asked_ns, end_ns, signs, true);
     }
 
     /// The gaps, in order, at most a few.
@@ -229,9 +271,26 @@ impl Beats {
     }
 
     /// Adds a gap; several kinds of beat that stop together make one.
-    fn gap(&mut self, way: Way, from_ns: u64, to_ns: u64, signs: Signs) {
-        let side = way.sender();
-        let cause = if signs.last_packet_ns > from_ns + (to_ns - from_ns) / 4 {
+    fn gap(&mut self, way: Way, from_ns: u64, to_ns: u64, signs: Signs, is_open: bool) {
+        // A side whose packets nobody acknowledges cannot send its beats: it is the other one that is silent.
+        let stuck_ns = signs
+            .stuck_ns
+            .1
+            .min(to_ns)
+            .saturating_sub(signs.stuck_ns.0.max(from_ns));
+        let is_stuck = stuck_ns > (to_ns - from_ns) / 2;
+        let side = if is_stuck {
+            way.back().sender()
+        } else {
+            way.sender()
+        };
+        let cause = if is_stuck {
+            Cause::PathCut
+        } else if low_bits(signs.missing_bytes) != self.missing_bytes[way as usize] {
+            Cause::CaptureLoss
+        } else if signs.unanswered < 2 && signs.unacknowledged >= 2 {
+            Cause::OneWay
+        } else if signs.last_packet_ns > from_ns + (to_ns - from_ns) / 4 {
             Cause::StalledApplication
         } else if signs.unanswered >= 2 {
             Cause::PathCut
@@ -242,6 +301,7 @@ impl Beats {
         if let Some(gap) = self.gaps.iter_mut().rev().find(overlaps) {
             gap.from_ns = gap.from_ns.min(from_ns);
             gap.to_ns = gap.to_ns.max(to_ns);
+            gap.is_open |= is_open;
             if gap.cause == Cause::Unknown {
                 gap.cause = cause;
             }
@@ -251,6 +311,7 @@ impl Beats {
                 to_ns,
                 side,
                 cause,
+                is_open,
             });
         }
     }
@@ -259,6 +320,11 @@ impl Beats {
 /// A time that can be left out without room of its own. The epoch's first nanosecond is no time of a capture.
 fn at(at_ns: u64) -> NonZeroU64 {
     NonZeroU64::new(at_ns).unwrap_or(NonZeroU64::MIN)
+}
+
+/// Enough to tell that a count went up.
+const fn low_bits(count: u64) -> u32 {
+    (count & 0xFFFF_FFFF) as u32
 }
 
 fn is_gap(silence_ns: u64, period_ns: u64, factor: f64) -> bool {
@@ -282,7 +348,7 @@ mod tests {
     #[test]
     fn the_period_is_learned_and_a_silence_over_one_and_a_half_is_a_gap() {
         let mut beats = beats_at(&[10, 40, 70, 100, 190, 220]);
-        beats.finish(230 * S, [Signs::default(); 2]);
+        beats.finish(230 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.period_ns(), Some(30 * S));
         let gaps: Vec<_> = beats
             .gaps()
@@ -295,17 +361,17 @@ mod tests {
     #[test]
     fn the_end_can_be_a_gap_too() {
         let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(20 * S, [Signs::default(); 2]);
+        beats.finish(20 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 1);
         let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(18 * S, [Signs::default(); 2]);
+        beats.finish(18 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 0);
     }
 
     #[test]
     fn too_few_beats_have_no_period_unless_it_was_announced() {
         let mut beats = beats_at(&[10, 100]);
-        beats.finish(300 * S, [Signs::default(); 2]);
+        beats.finish(300 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps(), []);
         let mut beats = Beats::new(1.5);
         beats.announce(30_000);
@@ -321,7 +387,7 @@ mod tests {
         for second in [11, 13, 15] {
             beats.beat(Way::Down, Kind::Ping, second * S, Signs::default());
         }
-        beats.finish(30 * S, [Signs::default(); 2]);
+        beats.finish(30 * S, [Signs::default(); 2], [false; 2]);
         assert_eq!(beats.gaps().len(), 1);
         assert_eq!(beats.gaps()[0].from_ns, 14 * S);
     }
@@ -331,9 +397,61 @@ mod tests {
         let mut beats = beats_at(&[10, 12, 14]);
         let signs = Signs {
             last_packet_ns: 29 * S,
-            unanswered: 0,
+            ..Signs::default()
         };
         beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
         assert_eq!(beats.gaps()[0].cause, Cause::StalledApplication);
+    }
+
+    #[test]
+    fn beats_that_were_acknowledged_and_not_captured_are_the_captures_loss() {
+        let mut beats = beats_at(&[10, 12, 14]);
+        let signs = Signs {
+            last_packet_ns: 29 * S,
+            missing_bytes: 12,
+            ..Signs::default()
+        };
+        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
+        assert_eq!(beats.gaps()[0].cause, Cause::CaptureLoss);
+    }
+
+    #[test]
+    fn a_side_that_nobody_acknowledges_is_not_the_silent_one() {
+        let mut beats = beats_at(&[10, 12, 14]);
+        let signs = Signs {
+            last_packet_ns: 29 * S,
+            stuck_ns: (15 * S, 30 * S),
+            ..Signs::default()
+        };
+        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
+        let gap = beats.gaps()[0];
+        assert_eq!((gap.side, gap.cause), (Side::Client, Cause::PathCut));
+    }
+
+    #[test]
+    fn packets_that_acknowledge_nothing_show_that_one_direction_is_cut() {
+        let mut beats = beats_at(&[10, 12, 14]);
+        let signs = Signs {
+            last_packet_ns: 29 * S,
+            unacknowledged: 3,
+            ..Signs::default()
+        };
+        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
+        assert_eq!(beats.gaps()[0].cause, Cause::OneWay);
+    }
+
+    #[test]
+    fn nobody_answers_what_nobody_asked() {
+        let mut beats = Beats::new(1.5);
+        let mut exchange = |second: u64| {
+            beats.beat(Way::Up, Kind::Tick, second * S, Signs::default());
+            beats.asked(Way::Up, Kind::Tick, second * S);
+            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
+            beats.answered(Way::Up, Kind::Tick);
+        };
+        [2, 4, 6, 8, 30, 32].into_iter().for_each(&mut exchange);
+        beats.finish(50 * S, [Signs::default(); 2], [false; 2]);
+        let sides: Vec<_> = beats.gaps().iter().map(|gap| gap.side).collect();
+        assert_eq!(sides, [Side::Client, Side::Client]);
     }
 }

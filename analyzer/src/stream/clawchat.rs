@@ -5,9 +5,9 @@ use super::facts::{Facts, shorten};
 use super::glance::Glance;
 use super::words::Words;
 use crate::tcp::Way;
-use clw_core::Stage;
 use clw_core::clawchat::{Envelope, refusal_class};
 use clw_core::verdict::Refusal;
+use clw_core::{Dialect, Stage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -78,6 +78,36 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
         (Way::Down, "pong") => pong(facts, at_ns, signs, id),
         _ => return None,
     }
+    Some(())
+}
+
+/// Reads the beginning of an envelope whose end was not captured; `None` if it is none.
+pub fn read_cut(facts: &mut Facts, way: Way, at_ns: u64, text: &str, words: &mut Words) -> Option<()> {
+    let mut glance = Glance::at_cut(text)?;
+    if glance.text(r#""version":"#)? != "2" {
+        return None;
+    }
+    let event = glance.text(r#""event":"#)?;
+    match (way, event) {
+        (Way::Down, "connect.challenge") => {
+            facts.reach(Stage::Challenge);
+            facts.challenged_ns.get_or_insert(at_ns);
+        }
+        (Way::Up, "connect") => facts.reach(Stage::Auth),
+        (Way::Down, "hello-fail") => {}
+        (Way::Down, "hello-ok") => facts.ready(at_ns),
+        _ if facts.may_have_missed_login() => facts.ready(at_ns),
+        _ => {}
+    }
+    if let Some(id) = glance.text(r#""trace_id":"#) {
+        match (way, event) {
+            (Way::Up, "message.send" | "message.reply") => facts.asked(id),
+            (Way::Down, "message.ack" | "message.error") => facts.answered(id),
+            _ => {}
+        }
+    }
+    words.say(|| format!("{} (cut)", shorten(event)));
+    facts.dialect = Dialect::Clawchat;
     Some(())
 }
 

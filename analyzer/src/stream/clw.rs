@@ -1,6 +1,7 @@
 //! CLW auth protocol in a capture.
 
 use super::beats::{Kind, Signs};
+use super::beside::Beside;
 use super::facts::{Facts, shorten};
 use super::words::Words;
 use crate::tcp::Way;
@@ -62,6 +63,12 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
             if let Ok(ok) = frame.payload::<AuthOk<'_>>() {
                 facts.identity.server_version = Some(shorten(&ok.server_version)).filter(|v| !v.is_empty());
                 expires(facts, at_ns, ok.ttl_s);
+                let session = ok.session.as_bytes().try_into().ok();
+                if let (Some(port), Some(session)) = (ok.udp_port, session) {
+                    facts
+                        .beside
+                        .get_or_insert_with(|| Box::new(Beside::new(port, session)));
+                }
             }
         }
         Opcode::AuthLogout => facts.logged_out = true,

@@ -1,6 +1,7 @@
 //! What the bytes of a connection told: filled in by the dialects, judged later.
 
 use super::beats::Beats;
+use super::beside::Beside;
 use clw_core::verdict::{Disconnect, Refusal, Side, Violation};
 use clw_core::{Dialect, Stage};
 
@@ -60,6 +61,19 @@ pub struct Http {
     pub status: Option<u16>,
 }
 
+/// What TLS told of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// What failed, in words.
+    pub failure: Option<String>,
+    /// Its handshake was done.
+    pub is_done: bool,
+    /// The first close_notify: when, in which frame, whose.
+    pub close_notify: Option<(u64, u64, Side)>,
+    /// Why nothing is decrypted.
+    pub no_keys: Option<String>,
+}
+
 /// Everything that was said. What few sessions have, and each of them at its end only, is boxed.
 #[derive(Debug)]
 pub struct Facts {
@@ -101,24 +115,27 @@ pub struct Facts {
     pub helper: bool,
     /// Heartbeats.
     pub beats: Beats,
-    /// TLS: what failed, in words.
-    pub tls_failure: Option<String>,
-    /// TLS: its handshake was done.
-    pub tls_done: bool,
-    /// TLS: the first close_notify: when, in which frame, whose.
-    pub close_notify: Option<Box<(u64, u64, Side)>>,
-    /// TLS: why nothing is decrypted.
-    pub no_keys: Option<String>,
+    /// CLW: heartbeats as datagrams, once they were offered.
+    pub beside: Option<Box<Beside>>,
+    /// TLS, where it told anything.
+    pub tls: Option<Box<TlsFacts>>,
     /// The capture begins after the upgrade.
     pub began_in_the_middle: bool,
     /// Bytes that were missing where they mattered.
     pub lost_framing: bool,
     /// Frames were lost at some time, and perhaps found again.
     pub has_holes: bool,
+    /// A whole message was of no dialect that is known.
+    pub is_foreign: bool,
+    /// What a server that refused the upgrade said.
+    pub http_says: Option<Box<str>>,
     pending: Vec<u64>,
     /// Answers whose requests were not read yet: a packet before those was lost.
-    early: Vec<u64>,
+    early: Option<Box<Early>>,
 }
+
+#[derive(Debug, Default)]
+struct Early(Vec<u64>);
 
 impl Facts {
     /// Nothing said yet.
@@ -143,15 +160,15 @@ impl Facts {
             forgiven: None,
             helper: false,
             beats: Beats::new(heartbeat_factor),
-            tls_failure: None,
-            tls_done: false,
-            close_notify: None,
-            no_keys: None,
+            beside: None,
+            tls: None,
             began_in_the_middle: false,
             lost_framing: false,
             has_holes: false,
+            is_foreign: false,
+            http_says: None,
             pending: Vec::new(),
-            early: Vec::new(),
+            early: None,
         }
     }
 
@@ -171,11 +188,28 @@ impl Facts {
         self.ready_ns.get_or_insert(at_ns);
     }
 
+    /// The client had left at `end_ns`: what the server said later changed nothing.
+    pub fn forget_after(&mut self, end_ns: u64) {
+        let is_late = |at_ns: &Option<u64>| at_ns.is_some_and(|at_ns| at_ns > end_ns);
+        for (at_ns, stage) in [
+            (&mut self.ready_ns, Stage::Auth),
+            (&mut self.challenged_ns, Stage::Challenge),
+            (&mut self.upgraded_ns, Stage::Upgrade),
+        ] {
+            if is_late(at_ns) {
+                *at_ns = None;
+                self.stage = self.stage.min(stage);
+            }
+        }
+    }
+
     /// A request went out; `id` joins it with its answer.
     pub fn asked(&mut self, id: &str) {
         let id = fingerprint(id);
-        if let Some(at) = self.early.iter().position(|early| *early == id) {
-            self.early.swap_remove(at);
+        if let Some(Early(early)) = self.early.as_deref_mut()
+            && let Some(at) = early.iter().position(|early| *early == id)
+        {
+            early.swap_remove(at);
             return;
         }
         if self.pending.len() == MAX_PENDING {
@@ -189,9 +223,17 @@ impl Facts {
         let wanted = fingerprint(id);
         if let Some(at) = self.pending.iter().position(|pending| *pending == wanted) {
             self.pending.swap_remove(at);
-        } else if self.early.len() < MAX_EARLY {
-            self.early.push(wanted);
+            return;
         }
+        let Early(early) = self.early.get_or_insert_default().as_mut();
+        if early.len() < MAX_EARLY {
+            early.push(wanted);
+        }
+    }
+
+    /// Something of the server's could not be read: it may have been the answer to any request so far.
+    pub fn may_be_answered(&mut self) {
+        self.pending.clear();
     }
 
     /// Requests without an answer.

@@ -8,6 +8,8 @@ use super::mask::{mask_at, unmask};
 
 /// A message longer than this is read up to here; its framing goes on.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// Nothing of a frame is missing.
+const WHOLE: u32 = u32::MAX;
 /// A buffer above this is given back when it runs empty.
 const KEEP_BYTES: usize = 256;
 /// Longest frame that is believed when framing starts in the middle of a stream.
@@ -64,7 +66,10 @@ pub struct Frames {
     frame: Option<Open>,
     /// Payload of the frame that is being read, as far as kept.
     payload: Vec<u8>,
-    payload_is_whole: bool,
+    /// So much of it, from its beginning, came before anything was missing; [`WHOLE`] if nothing is.
+    intact: u32,
+    /// What the upgrade agreed on was not captured: messages may be compressed.
+    may_compress: bool,
     /// The data message that fragments belong to: is text, is compressed, is whole.
     message: Option<(bool, bool, bool)>,
     message_bytes: Vec<u8>,
@@ -79,6 +84,8 @@ pub struct Frames {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Framed,
+    /// The next bytes begin with a frame, if they look so at all: the head before them was cut.
+    Fresh,
     /// Where the next frame begins is not known.
     Lost,
     /// A close frame or a violation came: nothing after it counts (RFC 6455 section 5.5.1).
@@ -113,7 +120,8 @@ impl Frames {
             head_len: 0,
             frame: None,
             payload: Vec::new(),
-            payload_is_whole: true,
+            intact: WHOLE,
+            may_compress: false,
             message: None,
             message_bytes: Vec::new(),
             state: State::Framed,
@@ -123,11 +131,28 @@ impl Frames {
         }
     }
 
+    /// Framing from the first byte after an upgrade whose answer was not captured.
+    pub fn after_unknown(is_client: bool) -> Self {
+        Self {
+            may_compress: true,
+            ..Self::new(is_client)
+        }
+    }
+
     /// Framing that must first be found, in a capture that begins in the middle.
     pub fn in_the_middle(is_client: bool) -> Self {
         Self {
             state: State::Lost,
+            may_compress: true,
             ..Self::new(is_client)
+        }
+    }
+
+    /// Framing from the first byte after a head of which the end was cut off.
+    pub fn after_a_cut_head(is_client: bool) -> Self {
+        Self {
+            state: State::Fresh,
+            ..Self::in_the_middle(is_client)
         }
     }
 
@@ -159,7 +184,9 @@ impl Frames {
     pub fn give_up_waiting(&mut self) {
         self.payload = Vec::new();
         self.message_bytes = Vec::new();
-        self.payload_is_whole &= self.frame.is_none();
+        if self.frame.is_some() {
+            self.intact = 0;
+        }
         if let Some((_, _, is_whole)) = &mut self.message {
             *is_whole = false;
         }
@@ -167,11 +194,16 @@ impl Frames {
 
     /// Reads the next bytes.
     pub fn bytes(&mut self, mut bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
-        if self.state == State::Lost {
-            if !begins_with_frames(bytes, self.is_client) {
+        match self.state {
+            State::Fresh if begins_with_a_header(bytes, self.is_client) => self.state = State::Framed,
+            State::Fresh | State::Lost if begins_with_frames(bytes, self.is_client) => {
+                self.state = State::Framed;
+            }
+            State::Fresh | State::Lost => {
+                self.state = State::Lost;
                 return;
             }
-            self.state = State::Framed;
+            State::Framed | State::Over => {}
         }
         while !bytes.is_empty() && self.state == State::Framed {
             let open = match self.frame {
@@ -201,7 +233,7 @@ impl Frames {
                 open.left -= u64::from(bytes);
                 open.mask_at = mask_at(open.mask_at, bytes as usize);
                 let open = *open;
-                self.payload_is_whole = false;
+                self.intact = self.intact.min(length(self.payload.len()));
                 if open.left == 0 {
                     self.end_frame(open, None, scratch, on);
                 }
@@ -211,7 +243,7 @@ impl Frames {
                 self.frame = None;
                 self.head_len = 0;
                 self.payload = Vec::new();
-                self.payload_is_whole = true;
+                self.intact = WHOLE;
                 self.message = None;
                 self.message_bytes = Vec::new();
                 if let Some(inflate) = &mut self.inflate {
@@ -255,13 +287,14 @@ impl Frames {
         if let Some(at) = OPCODES.iter().position(|known| *known == header.open.opcode) {
             self.counts[at] = self.counts[at].saturating_add(1);
         }
-        self.payload_is_whole = true;
+        self.intact = WHOLE;
         Some((header.open, rest))
     }
 
     fn violation(&self, header: &Header) -> Option<&'static str> {
         let open = &header.open;
-        let reserved = header.is_reserved || (open.is_compressed && self.inflate.is_none());
+        let compresses = self.inflate.is_some() || (self.may_compress && matches!(open.opcode, 1 | 2));
+        let reserved = header.is_reserved || (open.is_compressed && !compresses);
         match open.opcode {
             _ if reserved => Some("reserved bits are set without an extension"),
             3..=7 | 11..=15 => Some("unknown opcode"),
@@ -274,7 +307,7 @@ impl Frames {
 
     fn payload(&mut self, open: Open, bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
         let left = open.left - bytes.len() as u64;
-        let is_all = left == 0 && self.payload.is_empty() && self.payload_is_whole;
+        let is_all = left == 0 && self.payload.is_empty() && self.intact == WHOLE;
         if is_all {
             // The whole frame lies here: nothing needs to be kept.
             self.end_frame(open, Some(bytes), scratch, on);
@@ -284,7 +317,7 @@ impl Frames {
             .saturating_sub(self.payload.len())
             .min(bytes.len());
         if room < bytes.len() {
-            self.payload_is_whole = false;
+            self.intact = self.intact.min(length(self.payload.len() + room));
         }
         let at = self.payload.len();
         self.payload.extend_from_slice(&bytes[..room]);
@@ -312,7 +345,7 @@ impl Frames {
     ) {
         self.frame = None;
         let kept = std::mem::take(&mut self.payload);
-        let is_whole = self.payload_is_whole;
+        let is_whole = self.intact == WHOLE;
         let payload: &[u8] = match (direct, open.mask) {
             (Some(bytes), Some(mask)) => {
                 scratch.unmasked.clear();
@@ -323,7 +356,8 @@ impl Frames {
                 &scratch.unmasked
             }
             (Some(bytes), None) => bytes,
-            (None, _) => &kept,
+            (None, _) if is_whole => &kept,
+            (None, _) => &kept[..kept.len().min(self.intact as usize)],
         };
         match open.opcode {
             8 => {
@@ -337,7 +371,10 @@ impl Frames {
                     self.message
                         .take()
                         .unwrap_or((opcode == 1, open.is_compressed, opcode != 0));
-                let is_whole = is_whole && before_whole;
+                // Compressed in a way that the upgrade would have told: nothing of it can be read.
+                let is_readable = !is_compressed || self.inflate.is_some();
+                let payload = if is_readable { payload } else { &[] };
+                let is_whole = is_whole && before_whole && is_readable;
                 if open.is_final && self.message_bytes.is_empty() {
                     let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
                     message(inflate, payload, is_text, is_whole, &mut scratch.inflated, on);
@@ -362,6 +399,11 @@ impl Frames {
             self.payload.clear();
         }
     }
+}
+
+/// A payload's length; what is kept of one is far below the limit.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(WHOLE - 1)
 }
 
 fn message(
@@ -437,6 +479,18 @@ fn parse(head: &[u8]) -> Option<Header> {
         },
         is_reserved: first & 0x30 != 0,
         bytes,
+    })
+}
+
+/// Whether `bytes` begin with the header of a message that begins, or of a control frame.
+fn begins_with_a_header(bytes: &[u8], is_client: bool) -> bool {
+    parse(bytes).is_some_and(|header| {
+        let open = header.open;
+        bytes[0] & 0x30 == 0
+            && matches!(open.opcode, 1 | 2 | 8..=10)
+            && open.mask.is_some() == is_client
+            && (open.opcode < 8 || (open.is_final && open.left <= 125))
+            && open.left <= MAX_GUESSED_BYTES
     })
 }
 

@@ -11,6 +11,11 @@ impl<'a> Glance<'a> {
         text.strip_suffix('}')?.strip_prefix('{').map(Self)
     }
 
+    /// At the first field of an object whose end was not captured.
+    pub(super) fn at_cut(text: &'a str) -> Option<Self> {
+        text.strip_prefix('{').map(Self)
+    }
+
     /// The text of the next field, if that has this name and no escapes; then stands at the one after it. `name` is written with
     /// its quotes and colon.
     pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
@@ -63,7 +68,7 @@ impl<'a> Glance<'a> {
         Some(value)
     }
 
-    /// Whether the next field has this name.
+    /// Whether the next field has this name, or name and value.
     pub(super) fn is(&self, name: &str) -> bool {
         self.0.starts_with(name)
     }

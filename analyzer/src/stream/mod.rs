@@ -1,6 +1,7 @@
 //! What a connection's bytes say: HTTP upgrade, WebSocket, dialect.
 
 pub mod beats;
+mod beside;
 mod clawchat;
 mod clw;
 pub mod facts;
@@ -15,5 +16,6 @@ pub(crate) mod sniff;
 mod upgrade;
 mod words;
 
+pub use beside::Beside;
 pub use facts::Facts;
 pub use session::{Moment, Session, Shared};

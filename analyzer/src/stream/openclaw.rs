@@ -183,6 +183,43 @@ fn accepted(facts: &mut Facts, at_ns: u64, hello: &HelloOk) {
     facts.ready(at_ns);
 }
 
+/// Reads the beginning of a message whose end was not captured; `None` if it is no message of this dialect.
+pub fn read_cut(facts: &mut Facts, way: Way, at_ns: u64, text: &str, words: &mut Words) -> Option<()> {
+    let mut glance = Glance::at_cut(text)?;
+    let kind = glance.text(r#""type":"#)?;
+    match (way, kind) {
+        (Way::Down, "event") => {
+            let event = glance.text(r#""event":"#)?;
+            if event == "connect.challenge" {
+                challenge(facts, at_ns);
+            } else if facts.may_have_missed_login() {
+                facts.ready(at_ns);
+            }
+            words.say(|| format!("event {} (cut)", shorten(event)));
+        }
+        (Way::Up, "req") => {
+            let id = glance.text(r#""id":"#)?;
+            let method = glance.text(r#""method":"#)?;
+            if method == "connect" {
+                facts.reach(Stage::Auth);
+            } else {
+                facts.asked(id);
+            }
+            words.say(|| format!("req {} (cut)", shorten(method)));
+        }
+        (Way::Down, "res") => {
+            facts.answered(glance.text(r#""id":"#)?);
+            if glance.is(r#""ok":true,"payload":{"type":"hello-ok""#) {
+                facts.ready(at_ns);
+            }
+            words.say(|| "res (cut)".to_owned());
+        }
+        _ => return None,
+    }
+    facts.dialect = Dialect::Openclaw;
+    Some(())
+}
+
 fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &mut Words) {
     facts.answered(id);
     if facts.ready_ns.is_some() {

@@ -118,10 +118,14 @@ fn message(
     } else {
         Ok("")
     };
-    let Ok(text) = text else {
-        if is_whole {
-            facts.broken(way.sender(), "a text message is no UTF-8");
+    if !is_whole {
+        if is_text {
+            cut(facts, way, at_ns, payload, words);
         }
+        return;
+    }
+    let Ok(text) = text else {
+        facts.broken(way.sender(), "a text message is no UTF-8");
         return;
     };
     if facts.dialect == Dialect::Unknown {
@@ -132,11 +136,32 @@ fn message(
             None if !is_text && clw::recognises(way, payload) => Dialect::Clw,
             None => Dialect::Unknown,
         };
+        // Servers of the dialects say nothing else than their dialect.
+        facts.is_foreign |= facts.dialect == Dialect::Unknown && way == Way::Down;
     }
     match facts.dialect {
         Dialect::Openclaw if is_text => openclaw::read(facts, way, at_ns, signs, text, words),
         Dialect::Clawchat if is_text => clawchat::read(facts, way, at_ns, signs, text, words),
         Dialect::Clw if !is_text => clw::read(facts, way, at_ns, signs, payload, words),
         _ => {}
+    }
+}
+
+/// A text of which only the beginning was captured.
+fn cut(facts: &mut Facts, way: Way, at_ns: u64, payload: &[u8], words: &mut Words) {
+    facts.has_holes |= facts.ready_ns.is_none();
+    let text = match std::str::from_utf8(payload) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&payload[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let read = match facts.dialect {
+        Dialect::Openclaw => openclaw::read_cut(facts, way, at_ns, text, words),
+        Dialect::Clawchat => clawchat::read_cut(facts, way, at_ns, text, words),
+        Dialect::Unknown => openclaw::read_cut(facts, way, at_ns, text, words)
+            .or_else(|| clawchat::read_cut(facts, way, at_ns, text, words)),
+        _ => None,
+    };
+    if read.is_none() && way == Way::Down {
+        facts.may_be_answered();
     }
 }

@@ -1,19 +1,19 @@
 //! One connection's bytes, from the first to the last.
 
+mod heads;
+
 use super::Facts;
 use super::beats::Signs;
 use super::frames::{Event, Frames, Scratch};
 use super::said::said;
 use super::sniff::{Beginning, beginning};
-use super::upgrade::{self, Head};
 use super::words::Words;
 use crate::tcp::Way;
 use crate::tls::{KeyLog, TlsEvent, TlsInfo, TlsSession};
 use clw_core::verdict::Side;
 use clw_core::{Dialect, Stage};
+use heads::Heads;
 
-/// Bytes that wait for the other side's answer to the upgrade.
-const MAX_WAITING_BYTES: usize = 64 * 1024;
 /// First bytes that are looked at.
 const MAX_SNIFFED_BYTES: usize = 64;
 
@@ -41,6 +41,10 @@ pub struct Note {
     pub text: String,
 }
 
+/// A timeline.
+#[derive(Debug, Default)]
+pub struct Notes(pub Vec<Note>);
+
 /// What all connections share.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -60,11 +64,13 @@ pub struct Session {
     has_syn: bool,
     /// TLS around everything else.
     tls: Option<Box<TlsSession>>,
+    /// Some of its bytes were not captured.
+    tls_has_holes: bool,
     mode: Mode,
     /// Which sides speak is the other way round than thought.
     pub is_reversed: bool,
     /// A timeline, where one is wanted.
-    pub notes: Option<Vec<Note>>,
+    pub notes: Option<Box<Notes>>,
 }
 
 #[derive(Debug)]
@@ -79,16 +85,6 @@ enum Mode {
     Opaque,
 }
 
-#[derive(Debug, Default)]
-struct Heads {
-    waiting: [Vec<u8>; 2],
-    /// Where the last bytes that wait were.
-    last: [Moment; 2],
-    has_request: bool,
-    is_upgrade: bool,
-    protocols: String,
-}
-
 impl Session {
     /// A connection whose SYN was captured, or that begins in the middle.
     pub fn new(has_syn: bool, forced: Option<Dialect>, heartbeat_factor: f64, with_notes: bool) -> Self {
@@ -97,9 +93,10 @@ impl Session {
             forced,
             has_syn,
             tls: None,
+            tls_has_holes: false,
             mode: Mode::Sniff(Box::default()),
             is_reversed: false,
-            notes: with_notes.then(Vec::new),
+            notes: with_notes.then(Box::default),
         }
     }
 
@@ -133,6 +130,7 @@ impl Session {
     /// So many bytes of `way` were not captured.
     pub fn missing(&mut self, way: Way, moment: Moment, bytes: u32, shared: &mut Shared) {
         if self.tls.is_some() {
+            self.tls_has_holes = true;
             self.encrypted(moment, shared, |tls, keys, events| {
                 tls.gap(way.sender(), Some(u64::from(bytes)), keys, events);
             });
@@ -184,25 +182,31 @@ impl Session {
     fn tls_event(&mut self, moment: Moment, event: &TlsEvent) {
         let facts = &mut self.facts;
         match event {
-            TlsEvent::HandshakeDone => facts.tls_done = true,
+            TlsEvent::HandshakeDone => facts.tls.get_or_insert_default().is_done = true,
             TlsEvent::Alert { side, alert } => {
                 let what = format!("alert {alert} of the {}", side.name());
                 self.note(way_of(*side), moment, || format!("TLS {what}"));
-                if !self.facts.tls_done {
-                    self.facts.tls_failure.get_or_insert(what);
+                // After a hole, an encrypted record may be taken for an alert.
+                let tls = self.facts.tls.get_or_insert_default();
+                if !tls.is_done && !self.tls_has_holes {
+                    tls.failure.get_or_insert(what);
                 }
             }
             TlsEvent::CloseNotify { side } => {
-                facts
-                    .close_notify
-                    .get_or_insert_with(|| Box::new((moment.at_ns, moment.frame, *side)));
+                facts.tls.get_or_insert_default().close_notify.get_or_insert((
+                    moment.at_ns,
+                    moment.frame,
+                    *side,
+                ));
                 self.note(way_of(*side), moment, || "TLS close_notify".to_owned());
             }
             TlsEvent::NotTls { side } => {
                 let what = format!("the {}'s first bytes are no TLS", side.name());
-                facts.tls_failure.get_or_insert(what);
+                if !self.tls_has_holes {
+                    facts.tls.get_or_insert_default().failure.get_or_insert(what);
+                }
             }
-            TlsEvent::NoKeys(why) => facts.no_keys = Some(why.to_string()),
+            TlsEvent::NoKeys(why) => facts.tls.get_or_insert_default().no_keys = Some(why.to_string()),
             TlsEvent::ClientHello => self.note(Way::Up, moment, || "TLS ClientHello".to_owned()),
             TlsEvent::ServerHello => self.note(Way::Down, moment, || "TLS ServerHello".to_owned()),
             _ => {}
@@ -226,22 +230,7 @@ impl Session {
                 self.has_syn = false;
                 self.facts.has_holes = true;
             }
-            Mode::Http(heads) if way == Way::Down && heads.is_upgrade => {
-                // The 101 was not captured; what the client says after its request is framed all the same.
-                let up = std::mem::take(&mut heads.waiting[Way::Up as usize]);
-                let then = heads.last[Way::Up as usize];
-                self.facts.has_holes = true;
-                self.facts.reach(Stage::Challenge);
-                self.mode = Mode::WebSocket(Box::new([Frames::new(true), Frames::in_the_middle(false)]));
-                if !up.is_empty() {
-                    self.frames(Way::Up, then, Ok(&up), scratch);
-                }
-            }
-            Mode::Http(_) => {
-                self.facts.lost_framing = true;
-                self.has_syn = false;
-                self.mode = Mode::Sniff(Box::default());
-            }
+            Mode::Http(_) => self.head_missing(way, scratch),
             Mode::WebSocket(_) => self.frames(way, moment, Err(bytes), scratch),
             Mode::Opaque => {}
         }
@@ -250,7 +239,7 @@ impl Session {
     /// Bytes of heads and messages whose end has not come.
     pub fn waiting_bytes(&self) -> usize {
         match &self.mode {
-            Mode::Http(heads) => heads.waiting.iter().map(Vec::len).sum(),
+            Mode::Http(heads) => heads.waiting_bytes(),
             Mode::WebSocket(frames) => frames.iter().map(Frames::waiting_bytes).sum(),
             // A few bytes at most.
             Mode::Sniff(_) | Mode::Opaque => 0,
@@ -275,6 +264,12 @@ impl Session {
             || matches!(&self.mode, Mode::WebSocket(frames) if frames.iter().any(Frames::is_lost))
     }
 
+    /// Whether the frames of `way` were lost for good.
+    pub fn is_lost_way(&self, way: Way) -> bool {
+        self.facts.lost_framing
+            || matches!(&self.mode, Mode::WebSocket(frames) if frames[way as usize].is_lost())
+    }
+
     /// Frames by opcode and way.
     pub fn opcodes(&self) -> Option<[[u32; 16]; 2]> {
         match &self.mode {
@@ -283,15 +278,19 @@ impl Session {
         }
     }
 
-    /// What the connection turned out to be. Where nobody said a word, the user's word or else the server's port tells.
-    pub fn dialect(&self, server_port: u16) -> Dialect {
+    /// What the connection turned out to be. Where nobody said a word, the user's word tells, or what the server speaks on other
+    /// connections, or else its port.
+    pub fn dialect(&self, server_port: u16, server_speaks: Option<Dialect>) -> Dialect {
+        let elsewhere = server_speaks.filter(|_| !self.facts.is_foreign);
         match (self.facts.dialect, &self.mode) {
-            (Dialect::Unknown, Mode::WebSocket(_)) => self.forced.unwrap_or(match server_port {
-                clw_core::openclaw::DEFAULT_PORT if self.facts.first_message_ns.is_none() => {
-                    Dialect::Openclaw
-                }
-                _ => Dialect::Websocket,
-            }),
+            (Dialect::Unknown, Mode::WebSocket(_)) => {
+                self.forced.or(elsewhere).unwrap_or(match server_port {
+                    clw_core::openclaw::DEFAULT_PORT if self.facts.first_message_ns.is_none() => {
+                        Dialect::Openclaw
+                    }
+                    _ => Dialect::Websocket,
+                })
+            }
             (dialect, _) => dialect,
         }
     }
@@ -313,7 +312,6 @@ impl Session {
                 }
                 let way = if is_request { Way::Up } else { Way::Down };
                 let held = std::mem::take(held);
-                self.facts.dialect = Dialect::Http;
                 self.mode = Mode::Http(Box::default());
                 self.http(way, moment, &held, scratch);
             }
@@ -344,93 +342,6 @@ impl Session {
         }
     }
 
-    fn http(&mut self, way: Way, moment: Moment, bytes: &[u8], scratch: &mut Scratch) {
-        let Mode::Http(heads) = &mut self.mode else { return };
-        let waiting = &mut heads.waiting[way as usize];
-        if waiting.len() + bytes.len() <= MAX_WAITING_BYTES {
-            waiting.extend_from_slice(bytes);
-            heads.last[way as usize] = moment;
-        }
-        match way {
-            Way::Up if !heads.has_request => match upgrade::request(waiting) {
-                Head::Whole(request) => {
-                    waiting.drain(..request.head_bytes);
-                    heads.has_request = true;
-                    heads.is_upgrade = request.is_upgrade;
-                    heads.protocols = request.protocols;
-                    self.facts.requested_ns.get_or_insert(moment.at_ns);
-                    self.facts.reach(Stage::Upgrade);
-                    let text = format!("{} {}", request.http.method, request.http.path);
-                    let agent = request.http.user_agent.as_deref().unwrap_or_default();
-                    self.facts.helper = agent.to_ascii_lowercase().contains("helper");
-                    if request.is_upgrade {
-                        self.facts.dialect = Dialect::Unknown;
-                    }
-                    self.facts.http = Some(request.http);
-                    self.note(Way::Up, moment, || text);
-                }
-                Head::Partial => {}
-                Head::Broken => {
-                    self.facts.broken(way.sender(), "the request is no HTTP");
-                    self.mode = Mode::Opaque;
-                }
-            },
-            Way::Up => {}
-            Way::Down => match upgrade::answer(waiting) {
-                Head::Whole(answer) if answer.status == 101 => self.upgraded(&answer, moment, scratch),
-                Head::Whole(answer) => {
-                    let http = self.facts.http.get_or_insert_default();
-                    // 100 and its like come before the answer.
-                    if answer.status >= 200 {
-                        http.status.get_or_insert(answer.status);
-                        self.mode = Mode::Opaque;
-                    } else {
-                        waiting.drain(..answer.head_bytes);
-                    }
-                    self.note(Way::Down, moment, || format!("HTTP {}", answer.status));
-                }
-                Head::Partial => {}
-                Head::Broken => {
-                    self.facts.broken(way.sender(), "the answer is no HTTP");
-                    self.mode = Mode::Opaque;
-                }
-            },
-        }
-    }
-
-    fn upgraded(&mut self, answer: &upgrade::Answer, moment: Moment, scratch: &mut Scratch) {
-        let Mode::Http(heads) = &mut self.mode else { return };
-        let [up, mut down] = std::mem::take(&mut heads.waiting);
-        down.drain(..answer.head_bytes);
-        let protocols = if answer.protocol.is_empty() {
-            &heads.protocols
-        } else {
-            &answer.protocol
-        };
-        let mut frames = [Frames::new(true), Frames::new(false)];
-        if let Some(keeps) = answer.deflate {
-            frames[0].inflate(keeps[0]);
-            frames[1].inflate(keeps[1]);
-        }
-        let http = self.facts.http.get_or_insert_default();
-        http.status = Some(101);
-        self.facts.dialect = if protocols.contains("clw.auth.") || http.path.starts_with("/clw/auth") {
-            Dialect::Clw
-        } else {
-            Dialect::Unknown
-        };
-        self.facts.upgraded_ns = Some(moment.at_ns);
-        self.facts.reach(Stage::Challenge);
-        self.mode = Mode::WebSocket(Box::new(frames));
-        self.note(Way::Down, moment, || "HTTP 101".to_owned());
-        // Nobody may speak before the 101 is read, but a segment may hold both.
-        for (way, bytes) in [(Way::Down, down), (Way::Up, up)] {
-            if !bytes.is_empty() {
-                self.frames(way, moment, Ok(&bytes), scratch);
-            }
-        }
-    }
-
     fn frames(&mut self, way: Way, moment: Moment, input: Result<&[u8], u32>, scratch: &mut Scratch) {
         let Mode::WebSocket(frames) = &mut self.mode else {
             return;
@@ -443,7 +354,7 @@ impl Session {
             let mut words = Words::new(notes.is_some());
             said(facts, forced, way, moment, &event, &mut words);
             if let Some(notes) = notes {
-                notes.push(Note {
+                notes.0.push(Note {
                     at_ns: moment.at_ns,
                     frame: moment.frame,
                     way,
@@ -457,6 +368,9 @@ impl Session {
                 frames.missing(missing, scratch, &mut on);
                 let is_lost = frames.is_lost();
                 facts.has_holes |= is_lost;
+                if way == Way::Down {
+                    facts.may_be_answered();
+                }
             }
         }
     }
@@ -464,7 +378,7 @@ impl Session {
     /// Adds to the timeline.
     pub fn note(&mut self, way: Way, moment: Moment, text: impl FnOnce() -> String) {
         if let Some(notes) = &mut self.notes {
-            notes.push(Note {
+            notes.0.push(Note {
                 at_ns: moment.at_ns,
                 frame: moment.frame,
                 way,

@@ -5,6 +5,8 @@ use super::facts::{Http, shorten};
 /// A head longer than this is not waited for.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 96;
+/// So much of what a refusing server says is kept.
+const MAX_WORDS: usize = 160;
 
 /// A client's request.
 #[derive(Debug)]
@@ -57,6 +59,21 @@ fn has_token(headers: &[httparse::Header<'_>], name: &str, token: &str) -> bool 
         .filter_map(|h| std::str::from_utf8(h.value).ok())
         .flat_map(|v| v.split(','))
         .any(|v| v.trim().eq_ignore_ascii_case(token))
+}
+
+/// The status of an answer of which perhaps only the beginning was captured.
+pub fn status(bytes: &[u8]) -> Option<u16> {
+    let line = bytes.strip_prefix(b"HTTP/1.")?.get(1..)?.strip_prefix(b" ")?;
+    std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()
+}
+
+/// The beginning of an answer's body, if it is words for people.
+pub fn plain_words(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(&body[..body.len().min(MAX_WORDS)])
+        .ok()?
+        .trim();
+    let is_plain = text.chars().all(|c| !c.is_control()) && !text.starts_with(['<', '{', '[']);
+    (is_plain && !text.is_empty()).then(|| text.to_owned())
 }
 
 /// Reads a request's head.

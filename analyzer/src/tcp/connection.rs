@@ -16,6 +16,8 @@ const HOLE_PATIENCE_NS: u64 = 200_000_000;
 const REORDERED_NS: u64 = 3_000_000;
 /// A RST further ahead of what was captured is no sign of missing data.
 const MAX_TAIL: i32 = 1 << 24;
+/// A side that was sent the same again and again for so long, and did not acknowledge it, does not hear.
+const DEAF_NS: u64 = 5_000_000_000;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
 
@@ -60,6 +62,8 @@ pub struct End {
     pub frame: Option<u64>,
     /// Index of the RST that did it.
     pub reset: Option<usize>,
+    /// How long neither side had sent data before it, in nanoseconds.
+    pub idle_ns: Option<u64>,
 }
 
 /// A TCP connection as captured.
@@ -81,6 +85,8 @@ pub struct Connection {
     pub resets: Vec<Reset>,
     /// Packets that were on two interfaces, or twice in the capture.
     pub duplicates: u64,
+    /// How long neither side had sent data when the first FIN came, in nanoseconds.
+    idle_at_fin_ns: Option<u64>,
     /// The client's SYN was captured.
     pub has_syn: bool,
     /// A SYN-ACK was captured, or data that proves that there was one.
@@ -111,6 +117,7 @@ impl Connection {
             halves: [Half::default(), Half::default()],
             resets: Vec::new(),
             duplicates: 0,
+            idle_at_fin_ns: None,
             has_syn: false,
             is_established: false,
             interface: segment.interface,
@@ -240,6 +247,7 @@ impl Connection {
                     at_ns: reset.at_ns,
                     frame: Some(reset.frame),
                     reset: Some(index),
+                    idle_ns: reset.idle_ns,
                 }
             }
             (Some((at_ns, frame, way)), _) => End {
@@ -248,11 +256,14 @@ impl Connection {
                 at_ns,
                 frame: Some(frame),
                 reset: None,
+                idle_ns: self.idle_at_fin_ns,
             },
             _ => {
                 let mute = [Way::Up, Way::Down].into_iter().find(|way| {
                     let half = self.half(*way);
-                    half.unanswered >= 3 && half.has_unacknowledged()
+                    let deaf =
+                        half.unacknowledged >= 3 && self.last_ns.saturating_sub(half.last_data_ns) >= DEAF_NS;
+                    (half.unanswered >= 3 || deaf) && half.has_unacknowledged()
                 });
                 End {
                     kind: if mute.is_some() {
@@ -264,6 +275,7 @@ impl Connection {
                     at_ns: self.last_ns,
                     frame: None,
                     reset: None,
+                    idle_ns: None,
                 }
             }
         }
@@ -305,7 +317,11 @@ impl Connection {
         }
         let ack = Seq(segment.ack);
         let other = &mut self.halves[way.back() as usize];
-        other.unanswered = 0;
+        if way == Way::Up && self.has_syn && other.packets == 0 {
+            // The SYN-ACK was not captured, and where the server's bytes begin is known all the same.
+            other.stream.start(ack);
+        }
+        other.answered(segment.at_ns);
         other.acknowledge(ack);
         other.rtt.acknowledged(ack, segment.at_ns);
     }
@@ -313,6 +329,9 @@ impl Connection {
     fn data(&mut self, segment: &Segment<'_>, way: Way, on: &mut impl FnMut(Way, Piece<'_>)) {
         let (flags, len) = (segment.flags, segment.payload_len);
         let at_ns = segment.at_ns;
+        if flags.fin() && self.halves.iter().all(|half| half.fin.is_none()) {
+            self.idle_at_fin_ns = self.idle_ns(at_ns).filter(|_| len == 0);
+        }
         let half = &mut self.halves[way as usize];
         half.packets += 1;
         half.bytes += u64::from(len);
@@ -329,7 +348,7 @@ impl Connection {
         let mut is_new = false;
         if is_probe {
             half.keepalives += 1;
-            half.unanswered += 1;
+            half.went_unanswered(at_ns);
         } else if len > 0 {
             self.is_established = true;
             let waited =
@@ -346,7 +365,8 @@ impl Connection {
             });
             if new == 0 || (was_sent && waited) {
                 half.retransmissions += 1;
-                half.unanswered += 1;
+                half.unacknowledged += 1;
+                half.went_unanswered(at_ns);
                 half.rtt.retransmitted();
             }
             is_new = new > 0;
@@ -355,7 +375,8 @@ impl Connection {
             }
         } else if flags.syn() && half.sent.is_some() {
             half.retransmissions += 1;
-            half.unanswered += 1;
+            half.unacknowledged += 1;
+            half.went_unanswered(at_ns);
             half.rtt.retransmitted();
         }
         let advances = half.sent.is_none_or(|sent| sent.is_before(end));
@@ -369,11 +390,26 @@ impl Connection {
             half.fin = Some((at_ns, segment.number));
             half.end_seq = Some(seq.plus(len));
         }
-        half.window(segment.window == 0 && !flags.syn());
-        if (is_new && advances) || (flags.syn() && flags.ack()) {
+        half.window(segment.window == 0 && !flags.syn(), at_ns);
+        let speaks = is_new && advances;
+        if speaks || (flags.syn() && flags.ack()) {
             let what = if is_new { "new data" } else { "a SYN-ACK" };
             self.forged(way, segment.number, what);
         }
+        let ack = flags.ack().then_some(Seq(segment.ack));
+        for reset in &mut self.resets {
+            if reset.by == way.back() as usize {
+                reset.lived_through(at_ns, ack, speaks);
+            } else if ack.is_some() {
+                reset.heard_again(at_ns, ack);
+            }
+        }
+    }
+
+    /// How long neither side has sent data.
+    fn idle_ns(&self, at_ns: u64) -> Option<u64> {
+        let last_ns = self.halves.iter().map(|half| half.last_wanting_ns).max()?;
+        (last_ns > 0).then(|| at_ns.saturating_sub(last_ns))
     }
 
     /// RSTs of `way` before something new of the same side were not its own.
@@ -417,6 +453,7 @@ impl Connection {
             is_first,
         };
         let mut reset = Reset::judge(segment, way as usize, &scene);
+        reset.idle_ns = self.idle_ns(segment.at_ns);
         for before in &mut self.resets {
             if before.is_volley_with(&reset) {
                 before.in_volley(reset.frame);

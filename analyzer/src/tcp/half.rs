@@ -40,6 +40,10 @@ pub struct Half {
     pub zero_windows: u32,
     /// Probes and retransmissions since the other side was last heard.
     pub unanswered: u32,
+    /// The last run of those.
+    run: Option<Box<Run>>,
+    /// Retransmissions since the other side last acknowledged something new.
+    pub unacknowledged: u32,
     /// Bytes that were sent, but not captured.
     pub missing_bytes: u64,
     /// When it last sent anything.
@@ -53,7 +57,17 @@ pub struct Half {
     recent_ack_count: u8,
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
-    window_is_zero: bool,
+    /// Since when it has kept its window closed; 0 where it is open.
+    closed_ns: u64,
+}
+
+/// Packets that nobody answered, one after the other.
+#[derive(Debug, Default)]
+struct Run {
+    /// When they began.
+    from_ns: u64,
+    /// Until when two or more had gone unanswered; 0: they were fewer.
+    until_ns: u64,
 }
 
 /// What two captures of one packet have in common.
@@ -100,6 +114,39 @@ impl Half {
         &self.recent_acks[..usize::from(self.recent_ack_count)]
     }
 
+    /// A probe or a retransmission went out.
+    pub fn went_unanswered(&mut self, at_ns: u64) {
+        self.unanswered += 1;
+        let run = self.run.get_or_insert_default();
+        if self.unanswered == 1 {
+            run.from_ns = at_ns;
+            run.until_ns = 0;
+        } else {
+            run.until_ns = at_ns;
+        }
+    }
+
+    /// The other side was heard.
+    pub fn answered(&mut self, at_ns: u64) {
+        if self.unanswered >= 2
+            && let Some(run) = &mut self.run
+        {
+            run.until_ns = at_ns;
+        }
+        self.unanswered = 0;
+    }
+
+    /// When it last sent the same again and again into the void: from when to `now_ns` at the latest.
+    pub fn stuck_ns(&self, now_ns: u64) -> (u64, u64) {
+        let Some(run) = &self.run else { return (0, 0) };
+        let until_ns = if self.unanswered >= 2 {
+            now_ns
+        } else {
+            run.until_ns
+        };
+        (run.from_ns, until_ns)
+    }
+
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
         if self.recent_acks().first() != Some(&ack) {
@@ -109,16 +156,26 @@ impl Half {
         }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);
+            self.unacknowledged = 0;
         }
     }
 
-    /// Notes a window; returns whether it has just been closed.
-    pub fn window(&mut self, is_zero: bool) -> bool {
-        let closed = is_zero && !self.window_is_zero;
-        self.window_is_zero = is_zero;
-        if closed {
+    /// Since when it has kept its window closed: it does not read.
+    pub const fn window_closed_ns(&self) -> Option<u64> {
+        if self.closed_ns == 0 {
+            None
+        } else {
+            Some(self.closed_ns)
+        }
+    }
+
+    /// Notes a window.
+    pub const fn window(&mut self, is_zero: bool, at_ns: u64) {
+        if !is_zero {
+            self.closed_ns = 0;
+        } else if self.closed_ns == 0 {
+            self.closed_ns = at_ns;
             self.zero_windows += 1;
         }
-        closed
     }
 }

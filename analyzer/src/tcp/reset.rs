@@ -6,6 +6,8 @@ use clw_core::verdict::ResetClass;
 
 /// Two RSTs of one side so close together belong together.
 const VOLLEY_NS: u64 = 2_000_000_000;
+/// Data of the side that was reset may have been on its way for so long.
+const IN_FLIGHT_NS: u64 = 1_000_000_000;
 /// A reason carried by a RST is shown up to so many characters.
 const REASON_CHARS: usize = 120;
 
@@ -26,8 +28,16 @@ pub struct Reset {
     pub evidence: String,
     /// The connection went on after it.
     pub survived: bool,
+    /// The side in whose name it came went on.
+    is_continued: bool,
     /// The text it carried (RFC 9293 section 3.5.3).
     pub reason: Option<String>,
+    /// How long neither side had sent data when it came, in nanoseconds.
+    pub idle_ns: Option<u64>,
+    /// What its sender had sent until then.
+    sent: Option<Seq>,
+    /// What its sender had acknowledged until then.
+    received: Option<Seq>,
     seq: Seq,
     /// It answers a segment of the other side, as a kernel without the connection does.
     answers: bool,
@@ -59,7 +69,11 @@ impl Reset {
             confidence,
             evidence: why,
             survived: false,
+            is_continued: false,
             reason: reason(segment.payload),
+            idle_ns: None,
+            sent: scene.own.sent,
+            received: scene.other.acknowledged,
             seq,
             answers,
         }
@@ -67,12 +81,27 @@ impl Reset {
 
     /// The side sent something new after this RST: it never sent the RST.
     pub fn continued(&mut self, frame: u64, what: &str) {
-        if self.class != ResetClass::Injected || !self.survived {
+        if self.class != ResetClass::Injected || !self.is_continued {
             self.class = ResetClass::Injected;
             self.confidence = 0.97;
-            self.survived = true;
+            self.is_continued = true;
             self.evidence = format!("the same side sent {what} after it, in frame {frame}");
         }
+    }
+
+    /// The side that was to be reset goes on: it acknowledged up to `ack`, at `at_ns`, or sent data of its own. What it sent
+    /// before the RST reached it proves nothing.
+    pub fn lived_through(&mut self, at_ns: u64, ack: Option<Seq>, is_new_data: bool) {
+        let acknowledges_later = matches!((self.sent, ack), (Some(sent), Some(ack)) if sent.is_before(ack));
+        let speaks = is_new_data && at_ns.saturating_sub(self.at_ns) > IN_FLIGHT_NS;
+        self.survived |= acknowledges_later || speaks;
+    }
+
+    /// The side in whose name it came acknowledged up to `ack`: the other one had sent it something new long after the RST.
+    pub fn heard_again(&mut self, at_ns: u64, ack: Option<Seq>) {
+        let is_late = at_ns.saturating_sub(self.at_ns) > IN_FLIGHT_NS;
+        self.survived |=
+            is_late && matches!((self.received, ack), (Some(before), Some(ack)) if before.is_before(ack));
     }
 
     /// Whether this RST and `other`, of one side, are a forger's volley: their sequence numbers step, and neither answers

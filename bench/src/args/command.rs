@@ -248,6 +248,9 @@ pub struct MergeArgs {
     /// Write the joined result to F (`-`: standard output).
     #[arg(long, value_name = "F", help_heading = "Output")]
     pub json: Option<String>,
+    /// Write a page to send to somebody to F (`-`: standard output).
+    #[arg(long, value_name = "F", help_heading = "Output")]
+    pub html: Option<String>,
     /// Fail (exit code 99) if this does not hold for the joined result; repeatable.
     #[arg(long, value_name = "EXPR", help_heading = "Output")]
     pub threshold: Vec<String>,

@@ -3,7 +3,7 @@
 use super::call::CallArg;
 use super::command::DialectArg;
 use crate::plan::{
-    BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Plugin, Reading, Role, Telemetry,
+    BindRange, ClwWire, Destination, Flaw, IdentityKind, Pin, Plugin, Reading, Role, Telemetry, parse_listen,
 };
 use clap::{ArgAction, Args, ValueEnum};
 use clw_core::impair::Spec;
@@ -11,6 +11,7 @@ use clw_core::pacing::{Arrivals, Shard};
 use clw_core::secret::Secret;
 use clw_core::units::{UnitError, parse_duration};
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -43,6 +44,11 @@ pub struct TargetArgs {
     /// Write TLS secrets to F in SSLKEYLOGFILE form, to decrypt captures.
     #[arg(long, value_name = "F")]
     pub keylog: Option<PathBuf>,
+    /// More options for the embedded gateway, such as '--clw-queue 2048 --clw-service 2ms'; repeatable.
+    ///
+    /// clw-gateway --help lists them.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    pub gateway: Vec<String>,
     /// A fault of the embedded gateway, such as clw-heartbeat-miss:5% or rst:5%@ready+10s; repeatable.
     ///
     /// The grammar is that of clw-gateway --fault.
@@ -103,6 +109,15 @@ pub struct SessionArgs {
     /// Version of the CLW wire to speak [default: 2.2].
     #[arg(long, value_enum, value_name = "V")]
     pub wire: Option<ClwWire>,
+    /// Heartbeats as UDP datagrams beside the stream's, where the gateway offers them (clw) [default: on].
+    ///
+    /// The stream decides whether a session lives; datagrams that go out and are not answered are counted as one-way losses. With
+    /// the embedded gateway, `on` makes it offer them.
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub udp_heartbeat: Option<OnOff>,
+    /// Whether a dropped session that connects again goes on with its old session id (clw) [default: on].
+    #[arg(long, value_enum, value_name = "on|off")]
+    pub resume: Option<OnOff>,
     /// Which ClawChat client the sessions are like: openclaw pings in JSON and gives up with 4000, hermes with WebSocket pings and
     /// 1011 [default: openclaw].
     #[arg(long, value_enum, value_name = "P")]
@@ -136,6 +151,13 @@ pub struct IdentityArgs {
     /// Read the token from F (the line end is left out).
     #[arg(long, value_name = "F")]
     pub token_file: Option<PathBuf>,
+    /// Ask CMD for a token each time a session needs a new one: at a login, a reconnect, a refresh (openclaw, clw).
+    ///
+    /// CMD is run by /bin/sh, eight at once for each kind of session and worker, and has 10 s to print one line. It finds
+    /// CLW_CLIENT_ID, CLW_SESSION (a number) and CLW_REASON (login, reconnect, refresh) in its environment. A clw token must
+    /// be new each time.
+    #[arg(long, value_name = "CMD", value_parser = parse_secret)]
+    pub token_command: Option<Secret>,
     /// Password of all sessions (openclaw).
     #[arg(long, value_name = "S", value_parser = parse_secret)]
     pub password: Option<Secret>,
@@ -144,7 +166,7 @@ pub struct IdentityArgs {
     pub device_token: Option<Secret>,
     /// Identities from F, one JSON object a line, used in turn.
     ///
-    /// Fields, all optional: token, password, device_token, bootstrap_token, seed or private_key (Ed25519), client_id, role,
+    /// Fields, all optional: token, password, device_token, setup_code, bootstrap_token, seed or private_key (Ed25519), client_id, role,
     /// scopes, client_version.
     #[arg(long, value_name = "F")]
     pub credentials: Option<PathBuf>,
@@ -180,6 +202,14 @@ pub struct NetworkArgs {
     /// With a loopback target and more than 8000 sessions, addresses of 127.0.0.0/8 are used by themselves.
     #[arg(long, value_name = "A[-B]", value_delimiter = ',')]
     pub bind: Vec<BindRange>,
+    /// Use the IPv4 addresses of a name that has both, as IPv4 addresses in --bind do; without it IPv6 is preferred, and IPv4
+    /// used if IPv6 is refused.
+    #[arg(long)]
+    pub prefer_ipv4: bool,
+    /// Probe connections that were idle for T, every T, and give them up after three probes without an answer, or off
+    /// [default: clw 10s, else off].
+    #[arg(long, value_name = "T|off")]
+    pub tcp_keepalive: Option<OptionalPeriod>,
     /// A bad network inside the process: delay, jitter, loss, rate, stall, reset.
     ///
     /// Such as delay=500ms,jitter=50ms,loss=1%,rate=1mbit,stall=5s/60s,reset=0.1%/min. It acts on each direction of the byte
@@ -213,6 +243,9 @@ pub struct OutputArgs {
     /// Write the result to F (`-`: standard output).
     #[arg(long, value_name = "F", value_parser = parse_destination)]
     pub json: Option<Destination>,
+    /// Write a page to send to somebody to F: one file, no network needed.
+    #[arg(long, value_name = "F", value_parser = parse_destination)]
+    pub html: Option<Destination>,
     /// Write a line per interval to F.
     #[arg(long, value_name = "F", value_parser = parse_destination)]
     pub csv: Option<Destination>,
@@ -225,6 +258,17 @@ pub struct OutputArgs {
     /// Serve live snapshots on a TCP address (such as :9100) or a Unix socket.
     #[arg(long, value_name = "ADDR|PATH", value_parser = parse_telemetry)]
     pub telemetry: Option<Telemetry>,
+    /// Serve the figures to Prometheus at http://ADDR/metrics (such as :9464), from the start of the run to its end.
+    ///
+    /// Once the run is over nothing answers there any more: what must last is in --json, or pushed by --otlp.
+    #[arg(long, value_name = "ADDR", value_parser = parse_metrics_address)]
+    pub prometheus: Option<SocketAddr>,
+    /// Push the figures to an OpenTelemetry collector (OTLP over HTTP) every second, and once more at the end.
+    ///
+    /// Such as http://127.0.0.1:4318; /v1/metrics is added. A collector that is away costs a warning, never the run. Headers
+    /// come from OTEL_EXPORTER_OTLP_HEADERS. No load goes there, so it needs no --allow-remote.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Show the dashboard of clw-tui in this terminal while the run goes on; q closes it, Ctrl-C ends the run.
     #[arg(long)]
     pub tui: bool,
@@ -372,7 +416,7 @@ pub(super) fn parse_seed(text: &str) -> Result<u64, String> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form that the parser wants")]
-fn parse_secret(text: &str) -> Result<Secret, Infallible> {
+pub(super) fn parse_secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }
 
@@ -381,6 +425,13 @@ fn parse_destination(text: &str) -> Result<Destination, String> {
         return Err("accepted is a path, or - for standard output".to_owned());
     }
     Ok(text.to_owned().into())
+}
+
+fn parse_metrics_address(text: &str) -> Result<SocketAddr, String> {
+    parse_listen(text).map_err(|_| {
+        "accepted is an address and a port such as 127.0.0.1:9464, :9464 for this machine only, or 0.0.0.0:9464 for everybody"
+            .to_owned()
+    })
 }
 
 fn parse_telemetry(text: &str) -> Result<Telemetry, String> {

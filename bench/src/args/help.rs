@@ -18,6 +18,8 @@ Examples:
     clw-bench -c 100 -d 5m --identity ed25519 --call health=5s --threshold 'ready_p99<500ms'
   A bad network, no root needed:
     clw-bench -c 1000 -n 1000 --hold 30s --impair delay=500ms,loss=1% --reconnect on
+  A page to send to somebody, and figures for Prometheus while it runs:
+    clw-bench -c 1000 -d 10m --html run.html --prometheus :9464
   What would run, without running it:
     clw-bench --scenario scenarios/mixed.toml --dry-run
   Two machines share a plan; their results are joined exactly:

@@ -6,6 +6,8 @@ mod call;
 mod command;
 mod flags;
 mod help;
+mod pairing;
+mod typed;
 
 pub use call::{CallArg, CallError};
 pub use command::{
@@ -17,6 +19,8 @@ pub use flags::{
     OnOff, OptionalPeriod, OutputArgs, ResilienceArgs, SessionArgs, TargetArgs,
 };
 pub use help::generate;
+pub use pairing::PairingArgs;
+pub use typed::{shown, without_secrets};
 
 use clap::Parser;
 
@@ -51,6 +55,9 @@ pub struct Args {
     /// Who it is.
     #[command(flatten)]
     pub identity: IdentityArgs,
+    /// Its device.
+    #[command(flatten)]
+    pub pairing: PairingArgs,
     /// How it gets there.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -15,16 +15,16 @@ pub struct Credential {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct More {
-    pub(super) refresh_token: Option<Secret>,
-    pub(super) password: Option<Secret>,
-    pub(super) device_token: Option<Secret>,
-    pub(super) bootstrap_token: Option<Secret>,
-    pub(super) device: Option<DeviceKey>,
-    pub(super) client_id: Option<Box<str>>,
-    pub(super) role: Option<Role>,
-    pub(super) scopes: Option<Box<[String]>>,
-    pub(super) client_version: Option<Box<str>>,
+pub(crate) struct More {
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) device_token: Option<Secret>,
+    pub(crate) bootstrap_token: Option<Secret>,
+    pub(crate) device: Option<DeviceKey>,
+    pub(crate) client_id: Option<Box<str>>,
+    pub(crate) role: Option<Role>,
+    pub(crate) scopes: Option<Box<[String]>>,
+    pub(crate) client_version: Option<Box<str>>,
 }
 
 /// Where a device's key comes from.
@@ -140,7 +140,7 @@ impl Credential {
         self.more()?.client_version.as_deref()
     }
 
-    pub(super) fn more_mut(&mut self) -> &mut More {
+    pub(crate) fn more_mut(&mut self) -> &mut More {
         self.more.get_or_insert_default()
     }
 

@@ -5,17 +5,19 @@ use crate::plan::Role;
 use crate::scenario::nearest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use clw_core::openclaw::{SetupCode, SetupCodeError};
 use clw_core::secret::{Secret, hex};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// The fields of a line. All are optional, but one at least is needed.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "token",
     "refresh_token",
     "password",
     "device_token",
     "bootstrap_token",
+    "setup_code",
     "seed",
     "private_key",
     "client_id",
@@ -55,6 +57,9 @@ pub enum LineError {
     /// Nothing.
     #[error("no field at all: give at least one of {}", FIELDS.join(", "))]
     Empty,
+    /// A setup code that is none.
+    #[error("field `setup_code`: {0}")]
+    SetupCode(SetupCodeError),
     /// A line of unreasonable length.
     #[error("longer than {0} bytes")]
     TooLong(usize),
@@ -96,6 +101,10 @@ impl Credential {
             "password" => self.more_mut().password = Some(secret()?),
             "device_token" => self.more_mut().device_token = Some(secret()?),
             "bootstrap_token" => self.more_mut().bootstrap_token = Some(secret()?),
+            "setup_code" => {
+                let code = SetupCode::decode(text()?, None).map_err(LineError::SetupCode)?;
+                self.more_mut().bootstrap_token = Some(code.bootstrap_token);
+            }
             "client_id" => self.more_mut().client_id = Some(text()?.into()),
             "client_version" => self.more_mut().client_version = Some(text()?.into()),
             "role" => {

@@ -6,7 +6,9 @@
 mod identity;
 mod line;
 mod pool;
+mod store;
 
 pub use identity::{Credential, DeviceKey};
 pub use line::{FIELDS, LineError};
 pub use pool::{Credentials, CredentialsError, Source, read_token_file};
+pub use store::{Change, Store};

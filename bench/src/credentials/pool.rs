@@ -2,6 +2,7 @@
 
 use super::identity::Credential;
 use super::line::LineError;
+use clw_core::openclaw::SetupCodeError;
 use clw_core::secret::Secret;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use std::fs::File;
@@ -25,6 +26,8 @@ pub enum Source {
     None,
     /// Flags such as `--token`.
     Flags,
+    /// The command that is asked for tokens.
+    Command,
     /// The environment variable `CLW_TOKEN`.
     Environment,
     /// The embedded gateway's own token, derived from the seed.
@@ -66,6 +69,17 @@ pub enum CredentialsError {
         path: PathBuf,
         /// What was there instead.
         found: &'static str,
+    },
+    /// A text that is no setup code.
+    #[error("{0}")]
+    SetupCode(SetupCodeError),
+    /// A store of device tokens that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Store {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// A wrong line.
     #[error("{}:{line}: {error}", path.display())]
@@ -200,6 +214,7 @@ impl Serialize for Credentials {
         let source = match &self.source {
             Source::None => "none".to_owned(),
             Source::Flags => "flags".to_owned(),
+            Source::Command => "token command".to_owned(),
             Source::Environment => "CLW_TOKEN".to_owned(),
             Source::Derived => "derived from the seed".to_owned(),
             Source::File(path) => path.display().to_string(),

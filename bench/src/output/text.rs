@@ -2,6 +2,7 @@
 
 use clw_core::histogram::Summary;
 use clw_core::report::Report;
+use clw_core::tally::{Pairings, UdpHeartbeats};
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::Verdict;
@@ -172,6 +173,7 @@ fn latencies(out: &mut String, r: &Report, paint: Paint) -> Written {
         ("ready, service", l.ready_service),
         ("ready again", r.reconnect.time_to_ready_us),
         ("heartbeat", r.heartbeat.rtt_us),
+        ("heartbeat, UDP", r.heartbeat.udp_rtt_us),
     ]
     .map(|(name, s)| (name.to_owned(), s))
     .into_iter()
@@ -199,12 +201,59 @@ fn latencies(out: &mut String, r: &Report, paint: Paint) -> Written {
     writeln!(out, "{}", paint.paint(Role::Dim, note))
 }
 
+/// Devices: approvals and tokens.
+fn devices(out: &mut String, r: &Report, paint: Paint) -> Written {
+    let counts = r.pairing;
+    if counts != Pairings::default() {
+        let fallbacks = match counts.fallbacks {
+            0 => String::new(),
+            n => format!(", {} went on with another credential", show_count(n)),
+        };
+        writeln!(
+            out,
+            "  devices      {} told to wait for approval, {} approved, {} tokens issued{fallbacks}",
+            show_count(counts.asked),
+            show_count(counts.approved),
+            show_count(counts.tokens)
+        )?;
+        if counts.unkept > 0 {
+            let lost = format!(
+                "{} writes to the credential store failed",
+                show_count(counts.unkept)
+            );
+            writeln!(out, "               {}", paint.paint(Role::Warn, &lost))?;
+        }
+    }
+    Ok(())
+}
+
+/// Heartbeats beside the stream.
+fn datagrams(out: &mut String, udp: UdpHeartbeats, paint: Paint) -> Written {
+    if udp.sent == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "  over UDP     {} sent, {} answered, {} lost",
+        show_count(udp.sent),
+        show_count(udp.answered),
+        show_count(udp.lost)
+    )?;
+    if udp.one_way > 0 {
+        let text = format!("one-way heartbeat loss \u{d7} {}", show_count(udp.one_way));
+        let why = "pings went out, no pongs came back, the stream lived";
+        writeln!(out, "  {}: {why}", paint.paint(Role::Bad, &text))?;
+    }
+    Ok(())
+}
+
 fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
     let h = r.heartbeat.counts;
     let c = r.reconnect.counts;
-    if h.sent + c.attempts + r.refresh.done + r.refresh.refused + r.notifications.new + r.broadcasts_lost == 0
-        && r.calls.is_empty()
-    {
+    let refreshes = r.refresh.done + r.refresh.refused;
+    let devices_seen = r.pairing.asked + r.pairing.tokens + r.sessions.helpers;
+    let told = r.notifications.new + r.broadcasts_lost;
+    if h.sent + c.attempts + refreshes + devices_seen + told == 0 && r.calls.is_empty() {
         return Ok(());
     }
     heading(out, paint, "While they were up")?;
@@ -218,6 +267,7 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             paint.paint(role, &format!("{} missed", show_count(h.missed)))
         )?;
     }
+    datagrams(out, h.udp, paint)?;
     if c.attempts > 0 {
         writeln!(
             out,
@@ -226,11 +276,19 @@ fn session_life(out: &mut String, r: &Report, paint: Paint) -> Written {
             show_count(c.succeeded)
         )?;
     }
-    if r.refresh.done + r.refresh.refused > 0 {
+    if refreshes > 0 {
         writeln!(
             out,
             "  refreshes    {} done, {} refused",
             r.refresh.done, r.refresh.refused
+        )?;
+    }
+    devices(out, r, paint)?;
+    if r.sessions.helpers > 0 {
+        writeln!(
+            out,
+            "  helpers      {} left before connect, which is no error",
+            show_count(r.sessions.helpers)
         )?;
     }
     if r.notifications.new > 0 {
@@ -313,7 +371,7 @@ fn generator(out: &mut String, r: &Report, paint: Paint) -> Written {
 }
 
 /// What to do about an error of this machine.
-fn errno_hint(name: &str) -> &'static str {
+pub(super) fn errno_hint(name: &str) -> &'static str {
     match name {
         "EMFILE" => "this process has no descriptors left; raise `ulimit -n`, or use more --workers",
         "ENFILE" => "the machine has no descriptors left; raise fs.file-max",

@@ -11,6 +11,8 @@ pub struct Environment {
     pub job_index: Option<String>,
     /// `JOB_COMPLETIONS`, to be set by the job's author to the number of completions.
     pub job_count: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_METRICS_HEADERS`, else `OTEL_EXPORTER_OTLP_HEADERS`: what `--otlp` sends along.
+    pub otlp_headers: Option<Secret>,
 }
 
 impl Environment {
@@ -21,6 +23,9 @@ impl Environment {
             token: read("CLW_TOKEN").map(Secret::new),
             job_index: read("JOB_COMPLETION_INDEX"),
             job_count: read("JOB_COMPLETIONS"),
+            otlp_headers: read("OTEL_EXPORTER_OTLP_METRICS_HEADERS")
+                .or_else(|| read("OTEL_EXPORTER_OTLP_HEADERS"))
+                .map(Secret::new),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with what was asked.
 
+use super::otlp::OtlpError;
 use super::target::TargetError;
 use crate::credentials::CredentialsError;
 use crate::scenario::ScenarioError;
@@ -98,6 +99,9 @@ pub enum UsageError {
     /// The bad network.
     #[error("--impair: {0}")]
     Impair(#[from] SpecError),
+    /// Where figures are to be pushed to.
+    #[error("--otlp: {0}")]
+    Otlp(#[from] OtlpError),
     /// The share of the plan.
     #[error("{flag}: {error}")]
     Shard {

@@ -1,12 +1,13 @@
 //! Kinds of sessions, and which session is of which kind.
 
-use super::Plan;
 use super::target::TargetPlan;
+use super::{Plan, Prefer};
 use crate::credentials::{Credential, Credentials, DeviceKey};
 use clap::ValueEnum;
 use clw_core::Dialect;
 use clw_core::openclaw::Identity;
 use clw_core::pacing::seconds;
+use clw_core::secret::Secret;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -99,6 +100,8 @@ pub enum Flaw {
     WrongFirst,
     /// Answers no ping of the server.
     NoPong,
+    /// Leaves when it is asked who it is, as helpers and probes do.
+    Leave,
 }
 
 /// How long a session stays after it is ready.
@@ -169,8 +172,32 @@ pub struct Mix {
     pub reading: Reading,
     /// CLW and ClawChat: whether tokens are renewed.
     pub refresh: bool,
+    /// CLW: whether a session that connects again goes on with its old session id.
+    pub resume: bool,
+    /// CLW: heartbeats as datagrams too, where they are offered.
+    pub udp_heartbeat: bool,
+    /// Idle time after which a connection is probed; `None`: never.
+    #[serde(rename = "tcp_keepalive_s", with = "optional_seconds")]
+    pub tcp_keepalive: Option<Duration>,
+    /// Of a name with addresses of both families, use the IPv4 ones.
+    pub prefer_ipv4: bool,
+    /// The command that is asked for tokens.
+    #[serde(serialize_with = "fingerprint", skip_deserializing)]
+    pub token_command: Option<Secret>,
     /// The HTTP header, and OpenClaw's `userAgent`.
     pub user_agent: String,
+    /// The page that a browser's client belongs to; `None`: the target's, for clients that need one.
+    pub origin: Option<String>,
+    /// With which close code sessions leave.
+    pub leave_code: u16,
+    /// `client.platform` (OpenClaw).
+    pub platform: String,
+    /// `client.deviceFamily` (OpenClaw).
+    pub device_family: Option<String>,
+    /// OpenClaw: which credential is shown first.
+    pub prefer: Prefer,
+    /// What these clients do wrong on purpose, unless the plan says so for all.
+    pub flaw: Option<Flaw>,
     /// Time after ready.
     pub hold: Hold,
     /// The wait for connect and authentication together.
@@ -275,7 +302,10 @@ impl Plan {
         let role = credential.role().unwrap_or(mix.role);
         let settings = mix.settings(role);
         let device = (mix.dialect == Dialect::Openclaw
-            && (credential.device().is_some() || settings.identity == IdentityKind::Ed25519))
+            && (credential.device().is_some()
+                // A setup code is for a device.
+                || credential.bootstrap_token().is_some()
+                || settings.identity == IdentityKind::Ed25519))
             .then(|| (self.seed, credential.device()));
         SessionSettings {
             number: session,
@@ -316,6 +346,11 @@ pub(super) fn shares_of_hundred(weights: &[f64]) -> Vec<Option<u32>> {
 fn whole(x: f64) -> u32 {
     // A hair more, so that 30 % of 100 is 30 whatever floating point makes of it.
     (x + 1e-9).clamp(0.0, 100.0) as u32
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn fingerprint<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::fingerprint).serialize(serializer)
 }
 
 /// Seconds, or null.

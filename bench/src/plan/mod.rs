@@ -10,7 +10,9 @@ mod environment;
 mod error;
 mod load;
 mod mix;
+mod otlp;
 mod output;
+mod pairing;
 mod resolve;
 mod sessions;
 mod show;
@@ -24,7 +26,9 @@ pub use error::{PlanError, UsageError};
 pub use mix::{
     Call, ClwWire, Flaw, Hold, IdentityKind, Mix, Plugin, Reading, Role, RoleSettings, SessionSettings,
 };
-pub use output::{Destination, Outputs, Telemetry};
+pub use otlp::{OtlpEndpoint, OtlpError};
+pub use output::{Destination, Outputs, Telemetry, parse_listen};
+pub use pairing::{Pairing, PairingMode, Prefer};
 pub use resolve::args_to_plan;
 pub use show::{describe, headline};
 pub use target::{Pin, PinError, Target, TargetError, TargetPlan, TlsSettings};
@@ -56,6 +60,9 @@ pub struct Plan {
     pub call_names: Vec<String>,
     /// What a dropped session does.
     pub reconnect: Reconnect,
+    /// Approval and tokens of devices.
+    #[serde(default)]
+    pub pairing: Pairing,
     /// The bad network inside the process.
     pub impair: Spec,
     /// Threshold expressions as written.
@@ -78,6 +85,9 @@ pub struct Plan {
     pub flaw: Option<Flaw>,
     /// Faults for the embedded gateway, as written.
     pub faults: Vec<String>,
+    /// More options for the embedded gateway.
+    #[serde(default)]
+    pub gateway: Vec<String>,
     /// The token that the embedded gateway accepts.
     #[serde(
         serialize_with = "fingerprint",
@@ -86,6 +96,9 @@ pub struct Plan {
         rename = "embedded_token"
     )]
     pub embedded_token: Secret,
+    /// What was typed, with secrets as fingerprints; empty where nothing was.
+    #[serde(default)]
+    pub command: String,
     /// What was decided that the user may not expect, for the summary.
     pub notes: Vec<String>,
 }

@@ -1,9 +1,10 @@
 //! Where results go.
 
+use super::otlp::OtlpEndpoint;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -32,6 +33,9 @@ pub enum Telemetry {
 pub struct Outputs {
     /// Result.
     pub json: Option<Destination>,
+    /// A page for people.
+    #[serde(default)]
+    pub html: Option<Destination>,
     /// A line per interval.
     pub csv: Option<Destination>,
     /// HDR interval log.
@@ -40,6 +44,12 @@ pub struct Outputs {
     pub journal: Option<Destination>,
     /// Live snapshots.
     pub telemetry: Option<Telemetry>,
+    /// Where Prometheus may scrape.
+    #[serde(default)]
+    pub prometheus: Option<SocketAddr>,
+    /// Where figures are pushed to.
+    #[serde(default)]
+    pub otlp: Option<OtlpEndpoint>,
     /// The dashboard in this terminal.
     #[serde(default)]
     pub tui: bool,
@@ -50,6 +60,7 @@ impl Outputs {
     pub fn on_stdout(&self) -> Vec<&'static str> {
         [
             ("--json", &self.json),
+            ("--html", &self.html),
             ("--csv", &self.csv),
             ("--hdr", &self.hdr),
             ("--journal", &self.journal),
@@ -102,14 +113,17 @@ impl FromStr for Telemetry {
     }
 }
 
+/// Reads `ADDR:PORT`; `:9100` and `localhost:9100` are what people write for this machine.
+pub fn parse_listen(text: &str) -> Result<SocketAddr, AddrParseError> {
+    match text.rsplit_once(':') {
+        Some(("" | "localhost", port)) => format!("127.0.0.1:{port}").parse(),
+        _ => text.parse(),
+    }
+}
+
 impl From<String> for Telemetry {
     fn from(text: String) -> Self {
-        // `:9100` and `localhost:9100` are what people write for this machine.
-        let host = match text.rsplit_once(':') {
-            Some(("" | "localhost", port)) => format!("127.0.0.1:{port}"),
-            _ => text.clone(),
-        };
-        host.parse().map_or_else(|_| Self::Unix(text.into()), Self::Tcp)
+        parse_listen(&text).map_or_else(|_| Self::Unix(text.into()), Self::Tcp)
     }
 }
 

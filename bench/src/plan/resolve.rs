@@ -4,12 +4,14 @@ use super::address::check_address;
 use super::environment::Environment;
 use super::error::{PlanError, UsageError};
 use super::load::{self, range};
+use super::otlp::OtlpEndpoint;
 use super::output::Outputs;
+use super::pairing;
 use super::sessions::{self, Common};
 use super::target::{Target, TargetPlan, TlsSettings};
 use super::{Plan, Reconnect, Workers};
 use crate::args::{Args, OnOff, ResilienceArgs};
-use crate::credentials::{Credential, Credentials, Source, read_token_file};
+use crate::credentials::{Credential, Credentials, Source, Store, read_token_file};
 use crate::scenario::{ReconnectTable, Scenario, SessionTable};
 use clw_core::Dialect;
 use clw_core::pacing::Shard;
@@ -20,6 +22,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// As the gateway calls it, too.
+const UDP_HEARTBEAT: &str = "--udp-heartbeat";
 /// The seed, if nothing says another.
 const DEFAULT_SEED: u64 = 1;
 /// More worker processes than this are a slip of the keyboard.
@@ -43,16 +47,22 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         &mut notes,
     )?;
     let dialect = dialect(args, &scenario);
-    let target = match &args.target.url {
+    let code = pairing::setup_code(args.pairing.setup_code.as_ref().map(Secret::expose))?;
+    let url = args.target.url.as_ref().or(code.as_ref().map(|code| &code.url));
+    let target = match url {
         Some(url) => TargetPlan::At(Target::parse(url, dialect).map_err(UsageError::from)?),
         None => TargetPlan::Embedded,
     };
-    let embedded_token = derived_token(seed);
+    let embedded_token = derived_token(seed, 0);
     let tables = mixes_with_credentials(args, &scenario)?;
     let reaches_embedded = target == TargetPlan::Embedded
         && (tables.is_empty() || tables.iter().any(|(table, _)| table.url.is_none()));
     let credentials = credentials(args, environment, reaches_embedded, &embedded_token)?;
     let embedded_token = first_token(&credentials, &tables).unwrap_or(embedded_token);
+    let credentials = match code {
+        Some(code) => pairing::with_setup_code(&credentials, code),
+        None => credentials,
+    };
     let (mixes, call_names) = sessions::resolve(
         &Common {
             args,
@@ -63,11 +73,39 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         },
         &tables,
     )?;
+    let mut pairing = pairing::resolve(&args.pairing, scenario.pairing.as_ref())?;
+    pairing::find_admin(&mut pairing, &mixes, &embedded_token)?;
+    let is_embedded = mixes.iter().any(|mix| mix.target == TargetPlan::Embedded);
+    let mut faults = args.target.fault.clone();
+    if is_embedded {
+        faults.extend(scenario.gateway.iter().flat_map(|table| table.faults.clone()));
+    }
+    let reconnect = reconnect(&args.resilience, scenario.reconnect)?;
+    if reconnect.enabled {
+        pairing.token_file.clone_from(&args.identity.token_file);
+        let changes = is_embedded && faults.iter().any(|fault| fault.starts_with("rotate-token"));
+        pairing.next_token = changes.then(|| derived_token(seed, 1));
+    }
+    if let Some(path) = &pairing.store {
+        Store::check(path).map_err(|error| PlanError::Credentials {
+            flag: "--credential-store",
+            error,
+        })?;
+    }
     let mut thresholds = scenario.thresholds.clone().unwrap_or_default().require;
     thresholds.extend(args.output.threshold.iter().cloned());
     let drain = args.session.drain.unwrap_or(Duration::from_secs(5));
     if drain > Duration::from_secs(3600) {
         return Err(range("--drain", format!("{}s", drain.as_secs_f64()), "0 to 1h").into());
+    }
+    let impair = args.network.impair.or(scenario.impair()).unwrap_or_default();
+    if args.session.udp_heartbeat == Some(OnOff::On) && !impair.is_clean() {
+        return Err(UsageError::Conflict {
+            a: "--udp-heartbeat on",
+            b: "--impair",
+            why: "the bad network inside the process acts on streams only; netem acts on datagrams too",
+        }
+        .into());
     }
     let plan = Plan {
         target,
@@ -77,21 +115,54 @@ pub fn args_to_plan(args: &Args, environment: &Environment) -> Result<Plan, Plan
         workers: workers(args.distributed.workers)?,
         mixes,
         call_names,
-        reconnect: reconnect(&args.resilience, scenario.reconnect)?,
-        impair: args.network.impair.or(scenario.impair()).unwrap_or_default(),
+        reconnect,
+        impair,
         thresholds,
-        outputs: outputs(args)?,
+        outputs: outputs(args, environment)?,
         binds: args.network.bind.clone(),
         tls: tls(args)?,
         drain,
         flaw: args.session.flaw,
         seed,
         allow_remote: args.target.allow_remote,
-        faults: args.target.fault.clone(),
+        gateway: gateway_options(args, &scenario, is_embedded, &faults),
+        faults,
+        pairing,
         embedded_token,
+        command: String::new(),
         notes,
     };
     check_whole(plan)
+}
+
+/// Options for the embedded gateway: those given, and what flags of sessions ask of it.
+/// What the embedded gateway is started with. What a scenario says of it has no meaning where a URL is loaded.
+fn gateway_options(args: &Args, scenario: &Scenario, is_embedded: bool, faults: &[String]) -> Vec<String> {
+    let written = scenario.gateway.iter().filter(|_| is_embedded);
+    let written: Vec<_> = written.flat_map(|table| table.options.clone()).collect();
+    let given = if args.target.gateway.is_empty() {
+        &written
+    } else {
+        &args.target.gateway
+    };
+    let mut options: Vec<String> = given
+        .iter()
+        .flat_map(|text| text.split_whitespace().map(str::to_owned))
+        .collect();
+    let written = || {
+        scenario
+            .session
+            .iter()
+            .any(|s| s.get_ref().udp_heartbeat == Some(true))
+    };
+    let wants_udp = match args.session.udp_heartbeat {
+        Some(typed) => typed == OnOff::On,
+        None => written() || faults.iter().any(|fault| fault.starts_with("udp-")),
+    };
+    if wants_udp && !options.iter().any(|option| option.starts_with(UDP_HEARTBEAT)) {
+        options.push(UDP_HEARTBEAT.to_owned());
+    }
+    options
 }
 
 fn dialect(args: &Args, scenario: &Scenario) -> Dialect {
@@ -124,6 +195,14 @@ fn check_whole(mut plan: Plan) -> Result<Plan, PlanError> {
         }
         .into());
     }
+    if plan.gateway.iter().any(|option| option != UDP_HEARTBEAT) && !plan.wants_embedded() {
+        return Err(UsageError::Conflict {
+            a: "--gateway",
+            b: "URL",
+            why: "these options are the embedded gateway's; leave the URL out, or give them to your clw-gateway",
+        }
+        .into());
+    }
     let tls = plan
         .mixes
         .iter()
@@ -144,7 +223,8 @@ fn check_whole(mut plan: Plan) -> Result<Plan, PlanError> {
         }
         .into());
     }
-    if plan.mixes.iter().any(|m| m.credentials.get(0).is_anonymous()) {
+    let shows_nothing = |m: &super::Mix| m.credentials.get(0).is_anonymous() && m.token_command.is_none();
+    if plan.mixes.iter().any(shows_nothing) {
         plan.notes.push(
             "no token or password: sessions show nothing to be let in with (--token-file, CLW_TOKEN)"
                 .to_owned(),
@@ -159,6 +239,7 @@ fn mixes_with_credentials(
     scenario: &Scenario,
 ) -> Result<Vec<(SessionTable, Option<Credentials>)>, PlanError> {
     let typed = args.identity.token.is_some()
+        || args.identity.token_command.is_some()
         || args.identity.token_file.is_some()
         || args.identity.credentials.is_some()
         || args.identity.password.is_some()
@@ -203,6 +284,25 @@ fn credentials(
     embedded_token: &Secret,
 ) -> Result<Credentials, PlanError> {
     let identity = &args.identity;
+    if identity.token_command.is_some() {
+        let others = [
+            ("--token", identity.token.is_some()),
+            ("--token-file", identity.token_file.is_some()),
+            ("--credentials", identity.credentials.is_some()),
+        ];
+        if let Some((flag, _)) = others.into_iter().find(|(_, given)| *given) {
+            return Err(UsageError::Conflict {
+                a: flag,
+                b: "--token-command",
+                why: "a session's tokens come from one place; leave one of them out",
+            }
+            .into());
+        }
+        let credential = Credential::anonymous()
+            .and_password(identity.password.clone())
+            .and_device_token(identity.device_token.clone());
+        return Ok(Credentials::single(Source::Command, credential));
+    }
     if let Some(path) = &identity.credentials {
         let others = [
             ("--token", identity.token.is_some()),
@@ -272,10 +372,11 @@ fn first_token(flags: &Credentials, mixes: &[(SessionTable, Option<Credentials>)
         })
 }
 
-fn derived_token(seed: u64) -> Secret {
+/// The embedded gateway's own token, and those that it changes to.
+fn derived_token(seed: u64, number: u64) -> Secret {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     // A stream of its own: identities use those from 0 on.
-    rng.set_stream(u64::MAX);
+    rng.set_stream(u64::MAX - number);
     Secret::new(format!("embedded-{}", hex(&rng.random::<[u8; 16]>())))
 }
 
@@ -356,14 +457,26 @@ fn reconnect(args: &ResilienceArgs, table: Option<ReconnectTable>) -> Result<Rec
     })
 }
 
-fn outputs(args: &Args) -> Result<Outputs, UsageError> {
+fn outputs(args: &Args, environment: &Environment) -> Result<Outputs, UsageError> {
     let output = &args.output;
+    let otlp = output
+        .otlp
+        .as_ref()
+        .map(|url| url.parse::<OtlpEndpoint>())
+        .transpose()?;
+    let otlp = match (otlp, &environment.otlp_headers) {
+        (Some(to), Some(headers)) => Some(to.with_headers(headers)?),
+        (to, _) => to,
+    };
     let outputs = Outputs {
         json: output.json.clone(),
+        html: output.html.clone(),
         csv: output.csv.clone(),
         hdr: output.hdr.clone(),
         journal: output.journal.clone(),
         telemetry: output.telemetry.clone(),
+        prometheus: output.prometheus,
+        otlp,
         tui: output.tui,
     };
     if let [a, b, ..] = outputs.on_stdout()[..] {

@@ -4,11 +4,17 @@ use super::error::{PlanError, UsageError};
 use super::load::range;
 use super::mix::{self, Call, ClwWire, Hold, IdentityKind, Mix, Role, RoleSettings};
 use super::target::{Target, TargetPlan};
-use crate::args::{Args, CallArg};
+use crate::args::{Args, CallArg, OnOff};
 use crate::credentials::Credentials;
 use crate::scenario::{CallTable, HeartbeatValue, SessionTable};
 use clw_core::Dialect;
+use clw_core::secret::Secret;
 use std::time::Duration;
+
+/// What the CLW protocol page has for both sides.
+const CLW_KEEPALIVE: Duration = Duration::from_secs(10);
+/// The kernel's most.
+const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
 
 /// What the mixes have in common.
 pub(super) struct Common<'a> {
@@ -125,12 +131,39 @@ fn one(
         wire,
         plugin: args.session.plugin.or(table.plugin).unwrap_or_default(),
         reading: args.session.reading.or(table.reading).unwrap_or_default(),
+        resume: on_or(args.session.resume, table.resume, true),
+        udp_heartbeat: on_or(args.session.udp_heartbeat, table.udp_heartbeat, true),
+        tcp_keepalive: args
+            .network
+            .tcp_keepalive
+            .map(|typed| typed.0)
+            .or(table.tcp_keepalive.map(|HeartbeatValue(written)| written))
+            .unwrap_or((dialect == Dialect::Clw).then_some(CLW_KEEPALIVE)),
+        // Source addresses are of one family too.
+        prefer_ipv4: args.network.prefer_ipv4
+            || table.prefer_ipv4.unwrap_or(false)
+            || args
+                .network
+                .bind
+                .first()
+                .is_some_and(|range| range.nth(0).is_ipv4()),
+        token_command: token_command(args, table),
         refresh: !args.session.no_refresh && table.refresh.unwrap_or(true),
         user_agent: or_default(
             args.session.user_agent.as_ref(),
             table.user_agent.as_ref(),
             concat!("clw-bench/", env!("CARGO_PKG_VERSION")),
         ),
+        origin: table.origin.clone(),
+        leave_code: table.leave_code.as_ref().map_or(1000, |code| *code.get_ref()),
+        platform: or_default(args.pairing.platform.as_ref(), table.platform.as_ref(), "linux"),
+        device_family: args
+            .pairing
+            .device_family
+            .clone()
+            .or_else(|| table.device_family.clone()),
+        prefer: args.pairing.prefer.or(table.prefer).unwrap_or_default(),
+        flaw: table.flaw,
         hold: match args.session.hold.or(table.hold.map(|d| d.0)) {
             Some(hold) => Hold::For(hold),
             None if common.hold_to_the_end => Hold::UntilEnd,
@@ -152,6 +185,29 @@ fn one(
     };
     check(&mix)?;
     Ok(mix)
+}
+
+fn on_or(typed: Option<OnOff>, written: Option<bool>, default: bool) -> bool {
+    typed
+        .map(|typed| typed == OnOff::On)
+        .or(written)
+        .unwrap_or(default)
+}
+
+/// The command that is typed, or written where nothing else is typed that a session could show.
+fn token_command(args: &Args, table: &SessionTable) -> Option<Secret> {
+    let identity = &args.identity;
+    let written = || table.token_command.as_ref().map(|command| command.0.clone());
+    match &identity.token_command {
+        Some(typed) => Some(typed.clone()),
+        None if identity.token.is_some()
+            || identity.token_file.is_some()
+            || identity.credentials.is_some() =>
+        {
+            None
+        }
+        None => written(),
+    }
 }
 
 fn or_default(typed: Option<&String>, written: Option<&String>, default: &str) -> String {
@@ -271,9 +327,40 @@ fn check(mix: &Mix) -> Result<(), UsageError> {
     {
         return Err(range("--hold", shown(hold), "up to a year"));
     }
+    if let Some(idle) = mix.tcp_keepalive
+        && !(Duration::from_secs(1)..=MAX_KEEPALIVE).contains(&idle)
+    {
+        return Err(range("--tcp-keepalive", shown(idle), "1s to 32767s, or off"));
+    }
+    if mix.token_command.is_some() && mix.dialect == Dialect::Clawchat {
+        return Err(UsageError::OtherDialect {
+            flag: "--token-command",
+            of: "openclaw or clw (ClawChat renews its tokens over REST)",
+        });
+    }
+    if mix.token_command.is_some() && mix.target == TargetPlan::Embedded {
+        return Err(UsageError::Needs {
+            flag: "--token-command",
+            needs: "a URL: the embedded gateway has a token of its own",
+        });
+    }
     if mix.user_agent.chars().any(char::is_control) {
         return Err(range(
             "--user-agent",
+            "with a line end",
+            "text without control characters",
+        ));
+    }
+    if mix.platform.trim().is_empty() {
+        return Err(range("--platform", "(empty)", "a text that is not empty"));
+    }
+    if mix
+        .origin
+        .as_ref()
+        .is_some_and(|origin| origin.chars().any(char::is_control))
+    {
+        return Err(range(
+            "[[session]] origin",
             "with a line end",
             "text without control characters",
         ));
@@ -300,6 +387,17 @@ fn check_dialects(args: &Args, mixes: &[Mix]) -> Result<(), UsageError> {
         ("--client-mode", args.identity.client_mode.is_some()),
         ("--password", args.identity.password.is_some()),
         ("--device-token", args.identity.device_token.is_some()),
+        ("--setup-code", args.pairing.setup_code.is_some()),
+        ("--pairing", args.pairing.pairing.is_some()),
+        ("--credential-store", args.pairing.credential_store.is_some()),
+        ("--prefer", args.pairing.prefer.is_some()),
+        ("--platform", args.pairing.platform.is_some()),
+        ("--device-family", args.pairing.device_family.is_some()),
+    ];
+    let clw = [
+        ("--wire", args.session.wire.is_some()),
+        ("--resume", args.session.resume.is_some()),
+        ("--udp-heartbeat", args.session.udp_heartbeat.is_some()),
     ];
     let clawchat = [
         ("--plugin", args.session.plugin.is_some()),
@@ -312,7 +410,7 @@ fn check_dialects(args: &Args, mixes: &[Mix]) -> Result<(), UsageError> {
             &[Dialect::Openclaw, Dialect::Clawchat],
             &[("--call", !args.session.call.is_empty())],
         ),
-        ("clw", &[Dialect::Clw], &[("--wire", args.session.wire.is_some())]),
+        ("clw", &[Dialect::Clw], &clw),
         (
             "clw or clawchat",
             &[Dialect::Clw, Dialect::Clawchat],

@@ -51,6 +51,7 @@ pub fn describe(plan: &Plan) -> Result<String, LoadError> {
             format!("heartbeat every {}", show_duration(period))
         });
         let identities = match mix.credentials.len() {
+            _ if mix.token_command.is_some() => "tokens from a command".to_owned(),
             0 => "no credentials".to_owned(),
             1 => "one credential".to_owned(),
             n => format!("{} credentials in turn", show_count(n as u64)),
@@ -83,6 +84,9 @@ pub fn describe(plan: &Plan) -> Result<String, LoadError> {
                 show_duration(r.backoff_max)
             ),
         );
+    }
+    if !plan.gateway.is_empty() {
+        line("gateway", plan.gateway.join(" "));
     }
     if !plan.impair.is_clean() {
         line("impair", plan.impair.to_string());

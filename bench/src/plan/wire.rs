@@ -12,6 +12,10 @@ use thiserror::Error;
 pub struct WirePlan {
     plan: Plan,
     embedded_token: String,
+    admin_token: Option<String>,
+    next_token: Option<String>,
+    /// Of each mix.
+    token_commands: Vec<Option<String>>,
     /// Real paths (with query) of the targets: the plan's first, then one a mix.
     paths: Vec<Option<String>>,
     /// Different pools of identities.
@@ -55,12 +59,20 @@ impl WirePlan {
                 })
             })
             .collect();
+        let clear = |secret: Option<&Secret>| secret.map(|secret| secret.expose().to_owned());
         let path = |target: &TargetPlan| match target {
             TargetPlan::At(target) => Some(target.path.clone()),
             TargetPlan::Embedded => None,
         };
         Self {
             embedded_token: plan.embedded_token.expose().to_owned(),
+            admin_token: clear(plan.pairing.admin_token.as_ref()),
+            next_token: clear(plan.pairing.next_token.as_ref()),
+            token_commands: plan
+                .mixes
+                .iter()
+                .map(|mix| Some(mix.token_command.as_ref()?.expose().to_owned()))
+                .collect(),
             paths: std::iter::once(&plan.target)
                 .chain(plan.mixes.iter().map(|m| &m.target))
                 .map(path)
@@ -90,17 +102,23 @@ impl WirePlan {
         let Self {
             mut plan,
             embedded_token,
+            admin_token,
+            next_token,
+            token_commands,
             paths,
             pools,
             pool_of_mix,
         } = self;
         if pool_of_mix.len() != plan.mixes.len()
+            || token_commands.len() != plan.mixes.len()
             || paths.len() != plan.mixes.len() + 1
             || plan.mixes.is_empty()
         {
             return Err(WireError::Incomplete);
         }
         plan.embedded_token = Secret::new(embedded_token);
+        plan.pairing.admin_token = admin_token.map(Secret::new);
+        plan.pairing.next_token = next_token.map(Secret::new);
         let pools: Result<Vec<Credentials>, LineError> = pools
             .iter()
             .map(|lines| Credentials::from_exposed(lines))
@@ -108,6 +126,9 @@ impl WirePlan {
         let pools = pools?;
         for (mix, pool) in plan.mixes.iter_mut().zip(pool_of_mix) {
             mix.credentials = pools.get(pool).ok_or(WireError::Incomplete)?.clone();
+        }
+        for (mix, command) in plan.mixes.iter_mut().zip(token_commands) {
+            mix.token_command = command.map(Secret::new);
         }
         let targets = std::iter::once(&mut plan.target).chain(plan.mixes.iter_mut().map(|m| &mut m.target));
         for (target, path) in targets.zip(paths) {

@@ -2,7 +2,8 @@
 //! generator's.
 
 use super::RunError;
-use crate::plan::Plan;
+use crate::plan::{IdentityKind, Plan};
+use clw_core::Dialect;
 use clw_gateway::Summary;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,6 +24,14 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Starts one and puts its address into the plan.
     pub(super) async fn start(plan: &mut Plan, workers: u32, verbose: bool) -> Result<Self, RunError> {
+        // Devices that one worker of a gateway has paired are unknown to the others.
+        let has_devices = plan.dialect == Dialect::Openclaw
+            && plan.mixes.iter().any(|mix| {
+                let first = mix.credentials.get(0);
+                let is_paired = first.device().is_some() || first.bootstrap_token().is_some();
+                is_paired || mix.settings(mix.role).identity == IdentityKind::Ed25519
+            });
+        let workers = if has_devices { 1 } else { workers };
         let system = || RunError::system("cannot start the embedded gateway");
         let executable = std::env::current_exe().map_err(system())?;
         let mut command = Command::new(executable);
@@ -42,9 +51,16 @@ impl Embedded {
                 &workers.max(1).to_string(),
             ])
             .args(["--leave-with-input", "--json", "-"])
+            .args(&plan.gateway)
             .args(plan.faults.iter().flat_map(|fault| ["--fault", fault]))
             // Not on the command line, where everybody could read it.
             .env("CLW_TOKEN", plan.embedded_token.expose())
+            .envs(
+                plan.pairing
+                    .next_token
+                    .as_ref()
+                    .map(|token| ("CLW_NEXT_TOKEN", token.expose())),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)

@@ -4,6 +4,8 @@ mod crew;
 mod embedded;
 mod outputs;
 mod share;
+mod signals;
+mod surroundings;
 mod watch;
 
 pub(crate) use outputs::to_json;
@@ -16,7 +18,6 @@ use crate::output::file::WriteError;
 use crate::plan::{Environment, Plan, PlanError, UsageError, Workers, args_to_plan, check_address, describe};
 use crate::worker::{Command, Message};
 use clw_core::Stage;
-use clw_core::impair::Spec;
 use clw_core::report::{Report, RunFacts};
 use clw_core::snapshot::Aggregate;
 use clw_core::text::Paint;
@@ -25,11 +26,12 @@ use crew::{Crew, Told};
 use embedded::Embedded;
 use outputs::Sinks;
 use share::Share;
+use signals::{Signals, stopped};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use surroundings::Surroundings;
 use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use watch::Watch;
 
 /// Time between snapshots.
@@ -75,6 +77,16 @@ pub enum RunError {
     /// The dashboard without a terminal.
     #[error("--tui needs a terminal on standard output; --telemetry lets clw-tui attach from another one")]
     NoTerminal,
+    /// Where Prometheus was to scrape.
+    #[error(
+        "cannot serve --prometheus at {address}: {cause}; choose another address, or port 0 for one that is free"
+    )]
+    Prometheus {
+        /// As given.
+        address: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// The embedded gateway, a worker, a signal handler, the telemetry socket.
     #[error("{what}: {cause}")]
     System {
@@ -99,9 +111,10 @@ impl RunError {
     }
 }
 
-/// Runs what `args` ask for, to the exit code.
-pub fn run(args: &Args) -> Result<Exit, RunError> {
-    let plan = args_to_plan(args, &Environment::of_process())?;
+/// Runs what `args` ask for, to the exit code; `typed` is the command line as it can be shown.
+pub fn run(args: &Args, typed: String) -> Result<Exit, RunError> {
+    let mut plan = args_to_plan(args, &Environment::of_process())?;
+    plan.command = typed;
     let thresholds = plan
         .thresholds
         .iter()
@@ -279,11 +292,7 @@ async fn execute(
         lost_sessions: run.lost_sessions,
         warnings: warnings.clone(),
     };
-    let condition = if asked.impair == Spec::default() {
-        String::new()
-    } else {
-        asked.impair.to_string()
-    };
+    let surroundings = Surroundings::new(started, &asked.impair);
     let mut watch = Watch::open(asked.outputs.tui, paint)?;
     let mut progress = Progress::new(view.quiet);
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -314,7 +323,7 @@ async fn execute(
             },
             _ = ticks.tick() => {
                 let mut snapshot = run.aggregate.snapshot("run");
-                snapshot.condition.clone_from(&condition);
+                surroundings.tell(&mut snapshot);
                 if !thresholds.is_empty() {
                     let so_far = Report::new(facts(&run, true), &run.aggregate);
                     snapshot.thresholds = thresholds.iter().map(|t| t.evaluate(&so_far)).collect();
@@ -325,7 +334,7 @@ async fn execute(
                 if twist == Twist::Leave && snapshot.gauges.ready > 0 {
                     crew.tell(Command::Leave).await;
                 }
-                sinks.interval(&snapshot);
+                sinks.interval(&snapshot, run.aggregate.totals());
                 count += 1;
                 if count.is_multiple_of(CHECKPOINT_EVERY) {
                     sinks.checkpoint(&Report::new(facts(&run, true), &run.aggregate));
@@ -341,8 +350,8 @@ async fn execute(
     let mut report = Report::new(facts(&run, interrupted), &run.aggregate);
     report.thresholds = thresholds.iter().map(|t| t.evaluate(&report)).collect();
     last.thresholds.clone_from(&report.thresholds);
-    last.condition = condition;
-    sinks.interval(&last);
+    surroundings.tell(&mut last);
+    sinks.interval(&last, run.aggregate.totals());
     report.passed = report.thresholds.iter().all(|t| t.passed);
     if report.sessions.started > 0 && never_spoke(&report) {
         report.warnings.push(format!(
@@ -357,6 +366,7 @@ async fn execute(
             Err(lost) => report.warnings.push(lost),
         }
     }
+    report.warnings.extend(sinks.end_push().await);
     sinks.end_journal(interrupted);
     report.warnings.extend_from_slice(sinks.failures());
     sinks.finish(&report);
@@ -400,37 +410,6 @@ impl Run {
     }
 }
 
-/// Ctrl-C, at the dashboard or without it, or SIGTERM.
-async fn stopped(signals: &mut Signals, watch: &mut Watch) {
-    tokio::select! {
-        () = signals.next() => {}
-        () = watch.interrupted() => {}
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, RunError> {
-        let system = || RunError::system("cannot listen for signals");
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(system())?,
-            terminate: signal(SignalKind::terminate()).map_err(system())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// The live line on standard error, if that is a terminal.
 struct Progress {
     on: bool,
@@ -469,7 +448,8 @@ pub(crate) fn terminal_width() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0).max(20))
 }
 
-/// The addresses of each mix's target; the word of the owner is asked for again where a name resolves to a public one.
+/// The addresses that each mix's sessions go to first; the word of the owner is asked for again where a name resolves to a
+/// public one.
 async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
     let mut all = Vec::new();
     for mix in &plan.mixes {
@@ -477,11 +457,11 @@ async fn resolve(plan: &Plan) -> Result<Vec<Vec<SocketAddr>>, RunError> {
             all.push(Vec::new());
             continue;
         };
-        let found = share::lookup(target).await?;
-        for address in &found {
+        let found = share::lookup(target, mix.prefer_ipv4).await?;
+        for address in found.preferred.iter().chain(&found.others) {
             check_address(&target.host, address.ip(), plan.allow_remote)?;
         }
-        all.push(found);
+        all.push(found.preferred);
     }
     Ok(all)
 }

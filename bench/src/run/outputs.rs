@@ -1,19 +1,24 @@
 //! Everything that a run writes.
 
 use super::RunError;
+use crate::metrics::{self, Exposition, Push, Resource};
 use crate::output::file::{self, WholeFile, WriteError};
 use crate::output::hdr::HdrLog;
+use crate::output::html::{self, Course, Of};
 use crate::output::journal::Journal;
 use crate::output::{csv, text};
 use crate::plan::{Destination, Outputs, Plan};
 use crate::telemetry::{Endpoint, Telemetry};
+use clw_core::histogram::Histogram;
 use clw_core::journal::{Header, SCHEMA, SessionRecord};
 use clw_core::report::Report;
 use clw_core::snapshot::Snapshot;
 use clw_core::text::Paint;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A file or standard output.
@@ -22,10 +27,14 @@ type Out = BufWriter<Box<dyn Write>>;
 /// Open outputs. One that fails in mid-run is given up and named; the run and the other outputs go on.
 pub(super) struct Sinks {
     json: Option<WholeFile>,
+    html: Option<WholeFile>,
+    course: Course,
     csv: Option<(Out, PathBuf)>,
     hdr: Option<(HdrLog<Out>, PathBuf)>,
     journal: Option<Journal>,
     telemetry: Option<Telemetry>,
+    exposition: Option<Exposition>,
+    push: Option<Push>,
     failures: Vec<String>,
     /// How many of them were asked for.
     told: usize,
@@ -40,9 +49,15 @@ fn path_of(destination: &Destination) -> PathBuf {
 
 /// Whether all files can be written: better to know before the run.
 pub(super) fn check(outputs: &Outputs) -> Result<(), WriteError> {
-    for destination in [&outputs.json, &outputs.csv, &outputs.hdr, &outputs.journal]
-        .into_iter()
-        .flatten()
+    for destination in [
+        &outputs.json,
+        &outputs.html,
+        &outputs.csv,
+        &outputs.hdr,
+        &outputs.journal,
+    ]
+    .into_iter()
+    .flatten()
     {
         file::check_writable(&path_of(destination))?;
     }
@@ -105,16 +120,32 @@ impl Sinks {
             }
             None => None,
         };
+        let exposition = match outputs.prometheus {
+            Some(address) => {
+                let first = Arc::new(metrics::collect(&Snapshot::default(), &BTreeMap::new()));
+                let serve = Exposition::serve(address, first).await;
+                let exposition = serve.map_err(|cause| RunError::Prometheus { address, cause })?;
+                eprintln!("clw-bench: metrics at http://{}/metrics", exposition.address);
+                Some(exposition)
+            }
+            None => None,
+        };
+        let push = match outputs.otlp.clone() {
+            Some(to) => Some(Push::start(to, resource(plan, started))?),
+            None => None,
+        };
+        let whole =
+            |to: &Option<Destination>| to.as_ref().map(|to| WholeFile::open(&path_of(to))).transpose();
         Ok(Self {
-            json: outputs
-                .json
-                .as_ref()
-                .map(|to| WholeFile::open(&path_of(to)))
-                .transpose()?,
+            json: whole(&outputs.json)?,
+            html: whole(&outputs.html)?,
+            course: Course::default(),
             csv,
             hdr,
             journal,
             telemetry,
+            exposition,
+            push,
             failures: Vec::new(),
             told: 0,
         })
@@ -143,7 +174,8 @@ impl Sinks {
         }
     }
 
-    pub(super) fn interval(&mut self, snapshot: &Snapshot) {
+    /// An interval is over; `totals` are the histograms since the start.
+    pub(super) fn interval(&mut self, snapshot: &Snapshot, totals: &BTreeMap<String, Histogram>) {
         if let Some((out, path)) = &mut self.csv {
             let written = tolerate(csv::write_row(out, snapshot).and_then(|()| out.flush()), path);
             keep(&mut self.csv, written, &mut self.failures);
@@ -159,6 +191,26 @@ impl Sinks {
         if let Some(telemetry) = &self.telemetry {
             telemetry.publish(snapshot.to_line());
         }
+        if self.html.is_some() {
+            self.course.add(snapshot);
+        }
+        if self.exposition.is_some() || self.push.is_some() {
+            let families = Arc::new(metrics::collect(snapshot, totals));
+            if let Some(exposition) = &self.exposition {
+                exposition.publish(families.clone());
+            }
+            if let Some(push) = &self.push {
+                push.publish(families);
+            }
+        }
+    }
+
+    /// Lets the last figures reach the collector; a warning if some did not.
+    pub(super) async fn end_push(&mut self) -> Option<String> {
+        match self.push.take() {
+            Some(push) => push.finish().await,
+            None => None,
+        }
     }
 
     /// The result so far, in case the end never comes. Not to standard output, which cannot be taken back.
@@ -167,6 +219,11 @@ impl Sinks {
             && let Err(error) = json.write(&to_json(report))
         {
             // Tried again at the end: a full disk may have been cleared by then.
+            self.complain(&error);
+        }
+        if let Some(html) = self.html.as_mut().filter(|html| html.is_replaceable())
+            && let Err(error) = html.write(&html::render(report, Of::SoFar(&self.course)))
+        {
             self.complain(&error);
         }
     }
@@ -183,10 +240,34 @@ impl Sinks {
         if let Some(Err(error)) = self.json.as_mut().map(|json| json.write(&to_json(report))) {
             self.complain(&error);
         }
+        if let Some(html) = &mut self.html
+            && let Err(error) = html.write(&html::render(report, Of::Run(&self.course)))
+        {
+            self.complain(&error);
+        }
     }
 
     fn complain(&mut self, error: &WriteError) {
         complain(&mut self.failures, error);
+    }
+}
+
+/// Who pushes: the attributes of every figure.
+fn resource(plan: &Plan, started: SystemTime) -> Resource {
+    let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let host = host.to_string_lossy().into_owned();
+    let (process, start) = (std::process::id(), clw_core::time::micros(since));
+    Resource {
+        attributes: vec![
+            ("service.name", "clw-bench".to_owned()),
+            ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("service.instance.id", format!("{host}-{process}-{start}")),
+            ("host.name", host),
+            ("clw.shard", plan.shard.to_string()),
+            ("clw.seed", plan.seed.to_string()),
+        ],
+        started,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::worker::{self, Clock, Command, Job, Kind, Message, Target};
 use clw_core::secret::hex;
 use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,8 +87,12 @@ impl Share {
             let TargetPlan::At(target) = &mix.target else {
                 return Err(RunError::Limits("a mix has no address".to_owned()));
             };
+            let found = lookup(target, mix.prefer_ipv4).await?;
             let link = Target {
-                addresses: lookup(target).await?,
+                addresses: found.preferred,
+                others: found.others,
+                family: Cell::default(),
+                tcp_keepalive: mix.tcp_keepalive,
                 sources: self.plan.binds.clone(),
                 tls: tls_of(target, &self.plan.tls)?,
                 impair: (!self.plan.impair.is_clean()).then_some(self.plan.impair),
@@ -123,23 +128,33 @@ impl Share {
 }
 
 /// What a name resolves to.
-pub(super) async fn lookup(target: &PlanTarget) -> Result<Vec<SocketAddr>, RunError> {
+pub(super) struct Found {
+    /// The addresses of the family that is preferred. One family only: sessions that are refused on ::1 and accepted on
+    /// 127.0.0.1 in turn would be half an error.
+    pub(super) preferred: Vec<SocketAddr>,
+    /// Those of the other family, for a gateway that does not listen on the preferred one.
+    pub(super) others: Vec<SocketAddr>,
+}
+
+/// Looks a name up.
+pub(super) async fn lookup(target: &PlanTarget, prefer_ipv4: bool) -> Result<Found, RunError> {
     let fail = |cause: String| RunError::Resolve {
         host: target.host.clone(),
         cause,
     };
     let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
     let found: Vec<_> = found.map_err(|e| fail(e.to_string()))?.collect();
-    // One family only: a session that is refused on ::1 and accepted on 127.0.0.1 would be half an error.
-    let first = found
-        .first()
-        .copied()
-        .ok_or_else(|| fail("it has no address".to_owned()))?;
-    let preferred = found.iter().find(|a| a.is_ipv4()).copied().unwrap_or(first);
-    Ok(found
+    let (preferred, others): (Vec<_>, Vec<_>) = found
         .into_iter()
-        .filter(|a| a.is_ipv4() == preferred.is_ipv4())
-        .collect())
+        .partition(|address| address.is_ipv4() == prefer_ipv4);
+    match (preferred.is_empty(), others.is_empty()) {
+        (true, true) => Err(fail("it has no address".to_owned())),
+        (true, false) => Ok(Found {
+            preferred: others,
+            others: preferred,
+        }),
+        _ => Ok(Found { preferred, others }),
+    }
 }
 
 type Tls = (Arc<rustls::ClientConfig>, ServerName<'static>);

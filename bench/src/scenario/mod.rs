@@ -10,9 +10,10 @@ mod value;
 
 pub use error::ScenarioError;
 pub use table::{
-    CallTable, LoadTable, ModelName, ReconnectTable, Scenario, SessionTable, StageTable, Thresholds,
+    CallTable, LoadTable, ModelName, PairingTable, ReconnectTable, Scenario, SessionTable, StageTable,
+    Thresholds,
 };
-pub use value::{DurationValue, HeartbeatValue};
+pub use value::{DurationValue, HeartbeatValue, SecretText};
 
 pub(crate) use near::nearest;
 

@@ -1,7 +1,7 @@
 //! The tables of a scenario, as written.
 
-use super::value::{DurationValue, HeartbeatValue};
-use crate::plan::{ClwWire, IdentityKind, Plugin, Reading, Role};
+use super::value::{DurationValue, HeartbeatValue, SecretText};
+use crate::plan::{ClwWire, Flaw, IdentityKind, PairingMode, Plugin, Prefer, Reading, Role};
 use clw_core::Dialect;
 use clw_core::impair::Spec;
 use clw_core::pacing::{Arrivals, Load, Stage, Target};
@@ -29,6 +29,10 @@ pub struct Scenario {
     pub impair: Option<ImpairTable>,
     /// What dropped sessions do.
     pub reconnect: Option<ReconnectTable>,
+    /// Approval of devices.
+    pub pairing: Option<PairingTable>,
+    /// The embedded gateway; without meaning where a URL is loaded.
+    pub gateway: Option<GatewayTable>,
 }
 
 /// `[load]`.
@@ -111,8 +115,30 @@ pub struct SessionTable {
     pub plugin: Option<Plugin>,
     /// As `--reading`.
     pub reading: Option<Reading>,
+    /// As `--resume`.
+    pub resume: Option<bool>,
+    /// As `--udp-heartbeat`.
+    pub udp_heartbeat: Option<bool>,
+    /// As `--tcp-keepalive`.
+    pub tcp_keepalive: Option<HeartbeatValue>,
+    /// As `--prefer-ipv4`.
+    pub prefer_ipv4: Option<bool>,
+    /// As `--token-command`.
+    pub token_command: Option<SecretText>,
     /// `false` as `--no-refresh`.
     pub refresh: Option<bool>,
+    /// The `Origin` header [for clients of a browser: the target's own page].
+    pub origin: Option<String>,
+    /// The close code with which sessions leave: 1000, which is the default, or 1001.
+    pub leave_code: Option<Spanned<u16>>,
+    /// As `--platform`.
+    pub platform: Option<String>,
+    /// As `--device-family`.
+    pub device_family: Option<String>,
+    /// As `--prefer`.
+    pub prefer: Option<Prefer>,
+    /// As `--flaw`.
+    pub flaw: Option<Flaw>,
     /// As `--hold`.
     pub hold: Option<DurationValue>,
     /// As `--timeout`.
@@ -164,6 +190,28 @@ pub struct ImpairTable {
     reset: Option<Spanned<String>>,
 }
 
+/// `[pairing]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairingTable {
+    /// As `--pairing`.
+    pub mode: Option<PairingMode>,
+    /// As `--pairing-timeout`.
+    pub timeout: Option<DurationValue>,
+}
+
+/// `[gateway]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayTable {
+    /// As `--fault`.
+    #[serde(default)]
+    pub faults: Vec<String>,
+    /// As `--gateway`.
+    #[serde(default)]
+    pub options: Vec<String>,
+}
+
 /// `[reconnect]`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,8 +256,13 @@ impl Scenario {
                 }
                 names.push(name);
             }
-            if table.credentials.is_some() && table.token_file.is_some() {
-                let problem = "give `credentials` or `token_file`, not both".to_owned();
+            let sources = [
+                table.credentials.is_some(),
+                table.token_file.is_some(),
+                table.token_command.is_some(),
+            ];
+            if sources.into_iter().filter(|given| *given).count() > 1 {
+                let problem = "give one of `credentials`, `token_file` and `token_command`".to_owned();
                 return Err((session.span(), problem));
             }
             table.check()?;
@@ -320,6 +373,14 @@ impl SessionTable {
                     "{} is none that sessions can speak: accepted are openclaw, clw, clawchat",
                     dialect.get_ref()
                 ),
+            ));
+        }
+        if let Some(code) = &self.leave_code
+            && !matches!(code.get_ref(), 1000 | 1001)
+        {
+            return Err((
+                code.span(),
+                "accepted are 1000 and 1001: other codes are no graceful leave".to_owned(),
             ));
         }
         for call in &self.calls {

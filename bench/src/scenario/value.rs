@@ -1,5 +1,6 @@
 //! Values that are written as text.
 
+use clw_core::secret::Secret;
 use clw_core::units::parse_duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -13,6 +14,10 @@ pub struct DurationValue(pub Duration);
 /// A heartbeat's period, or `"off"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeartbeatValue(pub Option<Duration>);
+
+/// A text that may hold a secret.
+#[derive(Clone, Debug)]
+pub struct SecretText(pub Secret);
 
 struct DurationVisitor {
     may_be_off: bool,
@@ -63,5 +68,11 @@ impl<'de> Deserialize<'de> for HeartbeatValue {
         deserializer
             .deserialize_any(DurationVisitor { may_be_off: true })
             .map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
     }
 }

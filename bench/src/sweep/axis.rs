@@ -170,6 +170,8 @@ pub struct Condition {
 
 /// When an outage begins, seconds after the run's start.
 const OUTAGE_AT_S: f64 = 3.0;
+/// Shortest time after an outage in which a run still sees what it did.
+const AFTER_OUTAGE_S: f64 = 0.5;
 
 impl Condition {
     /// The same with a dimension set.
@@ -182,6 +184,18 @@ impl Condition {
             Dimension::Outage => &mut self.outage_s,
         } = value;
         self
+    }
+
+    /// Why a run of `cell_s` seconds cannot show this condition; `None`: it can.
+    pub fn does_not_fit(&self, cell_s: f64) -> Option<String> {
+        let least_s = OUTAGE_AT_S + self.outage_s + AFTER_OUTAGE_S;
+        (self.outage_s > 0.0 && cell_s < least_s).then(|| {
+            format!(
+                "an outage of {} begins {OUTAGE_AT_S} s after the start and does not fit into cells of {cell_s} s: -d {}s or more",
+                Dimension::Outage.show(self.outage_s),
+                least_s.ceil()
+            )
+        })
     }
 
     /// A delay cannot vary by more than itself.

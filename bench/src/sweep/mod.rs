@@ -18,7 +18,7 @@ use cell::{By, Runs};
 use clap::Parser as _;
 use clw_core::Dialect;
 use clw_core::threshold::Threshold;
-use result::{Cell, Figures, Found, SCHEMA, Sweep};
+use result::{Cell, Figures, Flags, Found, SCHEMA, Sweep};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -43,6 +43,9 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
     {
         return Err(usage(format!("--x and --y both vary {}", x.dimension.name())));
     }
+    if let Some(why) = too_short(args) {
+        return Err(usage(why));
+    }
     let (by, note) = by(args).map_err(failed)?;
     let folder = tempfile::tempdir().map_err(|e| failed(e.to_string()))?;
     let runs = Runs {
@@ -64,8 +67,11 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
         interrupted: false,
         by: if by == By::Impair { "impair" } else { "netem" },
         note,
-        flags: args.flags.clone(),
-        clients,
+        flags: Flags(args.flags.clone()),
+        clients: clients
+            .into_iter()
+            .map(|(name, flags)| (name, Flags(flags)))
+            .collect(),
         seed: args.seed,
         sessions: args.sessions,
         cell_s: args.duration.as_secs_f64(),
@@ -87,7 +93,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Ended {
             break;
         }
         progress.tell(&condition, &client);
-        let outcome = runs.run(&condition, &sweep.clients[&client]);
+        let outcome = runs.run(&condition, &sweep.clients[&client].0);
         let (figures, error) = match outcome {
             Ok(report) => (Some(Figures::of(&report)), None),
             Err(error) => (None, Some(error)),
@@ -156,6 +162,20 @@ fn rows(args: &SweepArgs) -> Vec<Condition> {
     }
 }
 
+/// Why cells are too short for what is to happen in them.
+fn too_short(args: &SweepArgs) -> Option<String> {
+    let grid = [&args.x, &args.y]
+        .into_iter()
+        .flatten()
+        .filter(|axis| axis.dimension == Dimension::Outage)
+        .flat_map(|axis| axis.values.iter().copied());
+    let searched = args.find.filter(|range| range.dimension == Dimension::Outage);
+    let longest = grid.chain(searched.map(|range| range.high)).fold(0.0, f64::max);
+    Condition::default()
+        .with(Dimension::Outage, longest)
+        .does_not_fit(args.duration.as_secs_f64())
+}
+
 /// What a search is made for: each client, on each row.
 fn bases(args: &SweepArgs, sweep: &Sweep) -> Vec<(Condition, String)> {
     sweep
@@ -186,7 +206,7 @@ fn search(
         let condition = base.with(range.dimension, value);
         progress.tell(&condition, client);
         // A run that gave no result is no reading: neither held nor broken.
-        match runs.run(&condition, &sweep.clients[client]) {
+        match runs.run(&condition, &sweep.clients[client].0) {
             Ok(report) => search.answer(value, holds.evaluate(&report).passed),
             Err(why) => {
                 error = Some(format!("{}: {why}", condition.words()));
@@ -278,7 +298,7 @@ fn check_flags(
 fn by(args: &SweepArgs) -> Result<(By, String), String> {
     use crate::args::SweepBy;
     if args.by == SweepBy::Impair {
-        return Ok((By::Impair, "asked for".to_owned()));
+        return Ok((By::Impair, "as asked".to_owned()));
     }
     let why_not = match script(args.netem_script.as_deref()) {
         None => {

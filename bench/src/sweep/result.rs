@@ -2,12 +2,29 @@
 
 use super::axis::{Axis, Condition, Range};
 use super::cliff::Cliff;
+use crate::args::without_secrets;
 use clw_core::report::Report;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The schema's name.
 pub const SCHEMA: &str = "clw.sweep/1";
+
+/// Flags of clw-bench, as they were given. They may hold a token: what is shown and written has its fingerprint.
+#[derive(Clone, Debug)]
+pub struct Flags(pub Vec<String>);
+
+impl std::fmt::Display for Flags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&without_secrets(&self.0).join(" "))
+    }
+}
+
+impl Serialize for Flags {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        without_secrets(&self.0).serialize(serializer)
+    }
+}
 
 /// A whole sweep.
 #[derive(Clone, Debug, Serialize)]
@@ -26,9 +43,9 @@ pub struct Sweep {
     /// Why not netem, where it was not.
     pub note: String,
     /// What all cells were called with.
-    pub flags: Vec<String>,
+    pub flags: Flags,
     /// The client's settings, by name.
-    pub clients: BTreeMap<String, Vec<String>>,
+    pub clients: BTreeMap<String, Flags>,
     /// Seed of all cells.
     pub seed: u64,
     /// Sessions of a cell.

@@ -1,7 +1,8 @@
 //! A sweep as text and as a page.
 
 use super::axis::{Axis, Condition};
-use super::result::{Cell, Sweep};
+use super::result::{Cell, Figures, Sweep};
+use clw_core::html::{self, escaped};
 use std::fmt::Write as _;
 
 /// Values of an axis, or the one value of an axis that is not there.
@@ -103,26 +104,14 @@ pub fn text(sweep: &Sweep) -> String {
     out
 }
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--mute:#57606a;--line:#d0d7de}
-@media(prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--mute:#8d96a0;--line:#30363d}}
-body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;margin:.5rem 0 1.5rem}th,td{border:1px solid var(--line);padding:.35rem .7rem;text-align:right}
-th{font-weight:600}td b{display:block;font-size:1.05em}td small,p.mute,td small{color:inherit;opacity:.85}
-.good{background:#1a7f3733}.fair{background:#bf870044}.bad{background:#cf222e44}.none{color:var(--mute)}
-code{font-family:ui-monospace,monospace;font-size:.92em}";
-
 /// A page to send to somebody: no network, light and dark, the numbers in the cells.
 pub fn html(sweep: &Sweep) -> String {
-    let mut out = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>clw-bench sweep</title><style>{STYLE}</style><h1>At which network does it break?</h1>"
-    );
+    let mut out = html::begin("At which network does it break?");
     let how = match sweep.by {
         "netem" => "by the kernel's netem, on the packets of the wire".to_owned(),
         _ => format!(
             "inside the process, on the sessions' bytes ({})",
-            escape(&sweep.note)
+            escaped(&sweep.note)
         ),
     };
     let _ = write!(
@@ -137,13 +126,13 @@ pub fn html(sweep: &Sweep) -> String {
         sweep.cell_s,
         sweep.tool_version,
         sweep.seed,
-        escape(&sweep.started_at),
-        escape(&sweep.flags.join(" "))
+        escaped(&sweep.started_at),
+        escaped(&sweep.flags.to_string())
     );
     for (client, flags) in &sweep.clients {
-        let _ = write!(out, "<h2>{}</h2>", escape(client));
-        if !flags.is_empty() {
-            let _ = write!(out, "<p><code>{}</code>", escape(&flags.join(" ")));
+        let _ = write!(out, "<h2>{}</h2>", escaped(client));
+        if !flags.0.is_empty() {
+            let _ = write!(out, "<p><code>{}</code>", escaped(&flags.to_string()));
         }
         if !sweep.cells.is_empty() {
             grid(&mut out, sweep, client);
@@ -151,68 +140,79 @@ pub fn html(sweep: &Sweep) -> String {
         for found in sweep.cliffs.iter().filter(|found| found.client == *client) {
             let _ = write!(
                 out,
-                "<p>With {}: <code>{}</code> {}.",
-                escape(&found.condition.words()),
-                escape(&found.holds),
-                escape(&found.words())
+                "<p>{}: <code>{}</code> {}.",
+                match found.condition.words().as_str() {
+                    "clean" => "On an otherwise clean network".to_owned(),
+                    words => format!("With {}", escaped(words)),
+                },
+                escaped(&found.holds),
+                escaped(&found.words())
             );
         }
     }
-    out.push_str(
-        "<p class=mute>Each cell: uptime, then the error rate and what ended most sessions. Green: errors under 1 %; yellow: under 10 %; \
-         red: 10 % and more.</html>\n",
-    );
+    out.push_str(&html::end(
+        "Each cell: uptime, the error rate of sessions, and what ended most of those that ended badly. Green: up for 99 % and errors \
+         under 1 %; red: up for less than 90 %, or errors of 10 % and more; yellow: between.",
+    ));
     out
+}
+
+/// A cell's class: the worse of its two figures. Sessions that are never lost for good may still be down half of the time.
+fn colour(figures: &Figures) -> &'static str {
+    if figures.uptime_pct < 90.0 || figures.error_rate_pct >= 10.0 {
+        "bad"
+    } else if figures.uptime_pct < 99.0 || figures.error_rate_pct >= 1.0 {
+        "fair"
+    } else {
+        "good"
+    }
 }
 
 fn grid(out: &mut String, sweep: &Sweep, client: &str) {
     let columns = values(sweep.x.as_ref());
-    out.push_str("<table><tr><th>");
+    // Without a second axis there is one row, and nothing to call it.
+    let has_rows = sweep.y.is_some();
+    out.push_str("<div class=wide><table class=heat><tr>");
+    if has_rows {
+        out.push_str("<th>");
+    }
     for x in &columns {
-        let _ = write!(out, "<th scope=col>{}", escape(&label(sweep.x.as_ref(), *x)));
+        let _ = write!(out, "<th scope=col>{}", escaped(&label(sweep.x.as_ref(), *x)));
     }
     for y in values(sweep.y.as_ref()) {
-        let _ = write!(out, "<tr><th scope=row>{}", escape(&label(sweep.y.as_ref(), y)));
+        out.push_str("<tr>");
+        if has_rows {
+            let _ = write!(out, "<th scope=row>{}", escaped(&label(sweep.y.as_ref(), y)));
+        }
         for x in &columns {
             match cell(sweep, client, *x, y) {
                 Some(Cell {
                     figures: Some(figures),
                     ..
                 }) => {
-                    let class = match figures.error_rate_pct {
-                        rate if rate < 1.0 => "good",
-                        rate if rate < 10.0 => "fair",
-                        _ => "bad",
-                    };
+                    let class = colour(figures);
                     let most = figures
                         .verdicts
                         .iter()
-                        .filter(|(name, _)| *name != "ok")
+                        .filter(|(name, count)| *name != "ok" && **count > 0)
                         .max_by_key(|(_, count)| **count)
-                        .map_or("all ok", |(name, _)| name.as_str());
+                        .map_or("no bad ending", |(name, _)| name.as_str());
                     let _ = write!(
                         out,
-                        "<td class={class}><b>{:.1} %</b><small>errors {:.1} %<br>{}</small>",
+                        "<td class={class}><b>{:.1} % up</b><small>{:.1} % errors<br>{}</small>",
                         figures.uptime_pct,
                         figures.error_rate_pct,
-                        escape(most)
+                        escaped(most)
                     );
                 }
                 Some(Cell {
                     error: Some(error), ..
                 }) => {
-                    let _ = write!(out, "<td class=none>failed<br><small>{}</small>", escape(error));
+                    let _ = write!(out, "<td class=dim>failed<br><small>{}</small>", escaped(error));
                 }
-                _ => out.push_str("<td class=none>not run"),
+                _ => out.push_str("<td class=dim>not run"),
             }
         }
     }
-    out.push_str("</table>");
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    out.push_str("</table></div>");
 }

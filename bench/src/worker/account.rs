@@ -1,7 +1,8 @@
 //! What a session keeps over its connections, in dialects whose tokens change.
 
 use super::Kind;
-use crate::plan::SessionSettings;
+use super::devices::{Device, Devices};
+use crate::plan::{Plan, SessionSettings};
 use clw_core::clawchat::{Claims, Tokens, derived_tokens};
 use clw_core::secret::Secret;
 use clw_core::{Dialect, clawchat, clw};
@@ -18,6 +19,8 @@ pub enum Account {
     Clw(Arc<clw::Account>),
     /// ClawChat: tokens, device, what was seen.
     Clawchat(Arc<clawchat::Account>),
+    /// OpenClaw: shared secret, device, tokens by role.
+    Openclaw(Device),
 }
 
 impl Account {
@@ -28,12 +31,16 @@ impl Account {
         settings: &SessionSettings<'_>,
         user: u64,
         (epoch_ms, made_at_s): (u64, u64),
+        (plan, devices): (&Plan, &Devices),
     ) -> Option<Self> {
         let name = || -> Arc<str> { format!("{}-{}", settings.client_id, settings.number).into() };
         match settings.mix.dialect {
             Dialect::Clw => {
-                let secret = kind.secret(settings);
-                Some(Self::Clw(Arc::new(clw::Account::derived(name(), secret))))
+                let account = match kind.token_command {
+                    Some(_) => clw::Account::new(name(), clw::TokenSource::asked()),
+                    None => clw::Account::derived(name(), kind.secret(settings)),
+                };
+                Some(Self::Clw(Arc::new(account)))
             }
             Dialect::Clawchat => {
                 let device = name();
@@ -41,7 +48,15 @@ impl Account {
                 let account = clawchat::Account::new(tokens, &device, device.clone(), epoch_ms);
                 Some(Self::Clawchat(Arc::new(account)))
             }
-            _ => None,
+            _ => Device::of(kind, settings, plan, devices).map(Self::Openclaw),
+        }
+    }
+
+    /// The device of an OpenClaw session.
+    pub fn openclaw(&self) -> Option<&Device> {
+        match self {
+            Self::Openclaw(device) => Some(device),
+            Self::Clw(_) | Self::Clawchat(_) => None,
         }
     }
 
@@ -49,7 +64,7 @@ impl Account {
     pub fn clawchat(&self) -> Option<&Arc<clawchat::Account>> {
         match self {
             Self::Clawchat(account) => Some(account),
-            Self::Clw(_) => None,
+            Self::Clw(_) | Self::Openclaw(_) => None,
         }
     }
 }

@@ -1,12 +1,17 @@
 //! What a session's plan wants of one connection: count what happens, hold, call, log out.
 
 use super::account::Account;
+use super::datagrams::Endpoint;
 use super::session::SessionState;
-use super::{Worker, renewal};
+use super::tokens::Refreshing;
+use super::{Worker, renewal, tokens};
+use clw_core::clw::DATAGRAM_BYTES;
 use clw_core::session::{ClientConnection, ClientEvent};
 use clw_core::tally::Metric;
 use clw_core::time::{Instant, earliest};
 use clw_core::{Dialect, Stage};
+use std::net::SocketAddr;
+use std::task::Waker;
 
 /// One connection of a session.
 pub(super) struct Attempt<'a> {
@@ -17,17 +22,26 @@ pub(super) struct Attempt<'a> {
     /// Heartbeats that this connection sent and missed.
     pub heartbeats: (u64, u64),
     log_out_begun: bool,
+    /// This side's address and the gateway's.
+    pub ends: (Option<SocketAddr>, SocketAddr),
+    /// Heartbeats beside the stream, once they were offered; most sessions pay a word for them.
+    datagrams: Option<Box<Endpoint>>,
+    /// A token for a refresh is on its way.
+    refreshing: Option<Refreshing>,
 }
 
 impl<'a> Attempt<'a> {
-    /// An attempt of `session`, before its transport is there.
-    pub fn new(session: &'a mut SessionState) -> Self {
+    /// An attempt of `session` at `remote`, before its transport is there.
+    pub fn new(session: &'a mut SessionState, remote: SocketAddr) -> Self {
         Self {
             session,
             begun: false,
             ready_at: None,
             heartbeats: (0, 0),
             log_out_begun: false,
+            ends: (None, remote),
+            datagrams: None,
+            refreshing: None,
         }
     }
 
@@ -89,7 +103,12 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn count(&mut self, worker: &Worker, connection: &ClientConnection, now: Instant) {
+    /// A datagram that came for this session; `waker` is told of the next.
+    pub fn next_datagram(&self, waker: &Waker) -> Option<[u8; DATAGRAM_BYTES]> {
+        self.datagrams.as_ref()?.next(waker)
+    }
+
+    fn count(&mut self, worker: &Worker, connection: &mut ClientConnection, now: Instant) {
         let mut out = worker.outbox.borrow_mut();
         if out.events.is_empty() {
             return;
@@ -117,6 +136,9 @@ impl<'a> Attempt<'a> {
                             }
                             self.ready_at = Some(now);
                             self.session.became_ready(worker, &mut tally, connection, now);
+                            if let Some(device) = self.session.account.as_ref().and_then(Account::openclaw) {
+                                worker.devices.keep(device);
+                            }
                         }
                         Stage::Tcp | Stage::Tls | Stage::Upgrade => {}
                     }
@@ -132,6 +154,41 @@ impl<'a> Attempt<'a> {
                 ClientEvent::HeartbeatMissed => {
                     self.heartbeats.1 += 1;
                     tally.counters.heartbeat.missed += 1;
+                }
+                ClientEvent::DatagramsOffered { port, session } => {
+                    let (local, remote) = self.ends;
+                    let any = || match remote {
+                        SocketAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+                        SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+                    };
+                    let joined = worker
+                        .datagrams
+                        .join(local.unwrap_or_else(any), remote, port, session);
+                    match joined {
+                        Ok(endpoint) => self.datagrams = Some(Box::new(endpoint)),
+                        Err(name) => {
+                            tally.generator_error(name);
+                            connection.without_datagrams();
+                        }
+                    }
+                }
+                ClientEvent::Datagram(bytes) => {
+                    if let Some(endpoint) = &self.datagrams {
+                        endpoint.send(&bytes);
+                        tally.counters.heartbeat.udp.sent += 1;
+                    }
+                }
+                ClientEvent::DatagramAnswered { rtt } => {
+                    tally.counters.heartbeat.udp.answered += 1;
+                    tally.record(Metric::UdpRtt, rtt);
+                }
+                ClientEvent::DatagramsLost(lost) => tally.counters.heartbeat.udp.lost += lost,
+                ClientEvent::OneWayLoss => tally.counters.heartbeat.udp.one_way += 1,
+                ClientEvent::TokenWanted => {
+                    if let Some(Account::Clw(account)) = &self.session.account {
+                        let (mix, number) = (self.session.mix, self.session.number);
+                        self.refreshing = Some(tokens::refresh(worker, mix, number, account.clone()));
+                    }
                 }
                 ClientEvent::Tick { gap } => {
                     if let Some(gap) = gap {
@@ -167,7 +224,8 @@ impl<'a> Attempt<'a> {
                     }) += 1;
                 }
                 ClientEvent::ServerVersion(version) => worker.saw_server_version(version),
-                ClientEvent::DeviceToken { token, .. } => self.session.device_token = Some(token),
+                // The account has taken it; what is new is counted with the connection.
+                ClientEvent::DeviceToken { .. } => {}
                 ClientEvent::BroadcastsLost(count) => tally.counters.broadcasts_lost += count,
             }
         }

@@ -35,8 +35,28 @@ impl Clock {
         Instant::ORIGIN + self.origin.elapsed()
     }
 
+    /// Whether `instant` has come. Before the origin [`Clock::now`] reads as the origin: it cannot tell.
+    pub fn has_come(self, instant: Instant) -> bool {
+        tokio::time::Instant::now() >= self.at(instant)
+    }
+
     /// The same instant for tokio's timers.
     pub fn at(self, instant: Instant) -> tokio::time::Instant {
         self.origin + Duration::from_micros(instant.as_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_due_before_the_origin() {
+        let clock = Clock::starting_in(Duration::from_millis(200));
+        assert_eq!(clock.now(), Instant::ORIGIN);
+        assert!(!clock.has_come(Instant::ORIGIN));
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert!(clock.has_come(Instant::ORIGIN));
+        assert!(!clock.has_come(Instant::from_micros(1000)));
     }
 }

@@ -74,6 +74,11 @@ fn poll_once(
     let mut now = worker.clock.now();
     session.begin(worker, connection, now);
     step(worker, connection, link, session, now, cx);
+    while let Some(bytes) = session.next_datagram(cx.waker()) {
+        now = worker.clock.now();
+        connection.datagram(now, &bytes, &mut worker.outbox.borrow_mut());
+        step(worker, connection, link, session, now, cx);
+    }
     loop {
         if connection.is_over() {
             return Poll::Ready(());

@@ -6,12 +6,16 @@ use crate::limits::generator_error_name;
 use crate::plan::BindRange;
 use clw_core::impair;
 use clw_core::verdict::Connect;
+use clw_gateway::tcp_keepalive;
 use nix::sys::socket::{setsockopt, sockopt};
+use socket2::SockRef;
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -85,14 +89,32 @@ impl AsyncWrite for Stream {
 
 /// What to connect to, and how.
 pub struct Target {
-    /// Addresses, tried in turn by session number.
+    /// Addresses of one family, used in turn by session number.
     pub addresses: Vec<SocketAddr>,
+    /// Those of the other family, if the name has both: used when the first connect is refused and one of these is not.
+    pub others: Vec<SocketAddr>,
+    /// Which of the two it is, once that is known.
+    pub family: Cell<Family>,
+    /// Idle time after which a connection is probed; `None`: never.
+    pub tcp_keepalive: Option<Duration>,
     /// Source addresses, used in turn; empty: the kernel's choice.
     pub sources: Vec<BindRange>,
     /// TLS, if the URL says `wss`.
     pub tls: Option<(Arc<tokio_rustls::rustls::ClientConfig>, ServerName<'static>)>,
     /// The bad network inside the process.
     pub impair: Option<impair::Spec>,
+}
+
+/// Which addresses of a name that has both families are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// No connect has succeeded yet.
+    #[default]
+    Unknown,
+    /// The preferred one's.
+    Preferred,
+    /// The other one's.
+    Other,
 }
 
 /// Why there is no transport.
@@ -114,17 +136,40 @@ pub struct Connected {
     pub stream: TcpStream,
     /// This side's address, to join with a capture or a log.
     pub local: Option<SocketAddr>,
+    /// The gateway's.
+    pub remote: SocketAddr,
 }
 
 impl Target {
-    /// The address that session `number` connects to.
+    /// The address that session `number` connects to (first).
     pub fn address(&self, number: u64) -> SocketAddr {
-        pick(&self.addresses, number)
+        match self.family.get() {
+            Family::Other => pick(&self.others, number),
+            Family::Unknown | Family::Preferred => pick(&self.addresses, number),
+        }
     }
 
-    /// Opens TCP for session `number`.
+    /// Opens TCP for session `number`. Until one connect has succeeded, a refused one is tried with the other family: a
+    /// gateway that listens on 127.0.0.1 is found by the name `localhost`.
     pub async fn connect(&self, number: u64) -> Result<Connected, LinkError> {
-        let remote = self.address(number);
+        let first = self.connect_to(self.address(number), number).await;
+        if self.family.get() != Family::Unknown {
+            return first;
+        }
+        match first {
+            Ok(_) => self.family.set(Family::Preferred),
+            Err(LinkError::Connect(Connect::Refused | Connect::Unreachable)) if !self.others.is_empty() => {
+                if let Ok(connected) = self.connect_to(pick(&self.others, number), number).await {
+                    self.family.set(Family::Other);
+                    return Ok(connected);
+                }
+            }
+            Err(_) => {}
+        }
+        first
+    }
+
+    async fn connect_to(&self, remote: SocketAddr, number: u64) -> Result<Connected, LinkError> {
         let socket = if remote.is_ipv4() {
             TcpSocket::new_v4()
         } else {
@@ -140,10 +185,18 @@ impl Target {
                 .bind(SocketAddr::new(source, 0))
                 .map_err(|e| classify(&e))?;
         }
+        if let Some(idle) = self.tcp_keepalive {
+            // A kernel that refuses leaves the heartbeats to notice.
+            let _ = SockRef::from(&socket).set_tcp_keepalive(&tcp_keepalive(idle));
+        }
         let stream = socket.connect(remote).await.map_err(|e| classify(&e))?;
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().ok();
-        Ok(Connected { stream, local })
+        Ok(Connected {
+            stream,
+            local,
+            remote,
+        })
     }
 
     /// Puts the layers on top of TCP. `seed` decides what the bad network does to this connection.
@@ -207,4 +260,91 @@ fn tls_error(error: &io::Error) -> LinkError {
         }
         _ => error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::getsockopt;
+    use std::net::TcpListener;
+
+    fn target(addresses: Vec<SocketAddr>, others: Vec<SocketAddr>) -> Target {
+        Target {
+            addresses,
+            others,
+            family: Cell::default(),
+            tcp_keepalive: None,
+            sources: Vec::new(),
+            tls: None,
+            impair: None,
+        }
+    }
+
+    fn listener(address: &str) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// An address of the other family on which nobody listens.
+    fn refused(address: &str) -> SocketAddr {
+        listener(address).1
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_the_keepalive_that_was_asked_for() {
+        let (_listener, address) = listener("127.0.0.1:0");
+        let mut target = target(vec![address], Vec::new());
+        let plain = target.connect(0).await.unwrap().stream;
+        assert!(!getsockopt(&plain, sockopt::KeepAlive).unwrap());
+        target.tcp_keepalive = Some(Duration::from_secs(10));
+        let probed = target.connect(0).await.unwrap().stream;
+        assert!(getsockopt(&probed, sockopt::KeepAlive).unwrap());
+        assert_eq!(getsockopt(&probed, sockopt::TcpKeepIdle).unwrap(), 10);
+        assert_eq!(getsockopt(&probed, sockopt::TcpKeepInterval).unwrap(), 10);
+        assert_eq!(getsockopt(&probed, sockopt::TcpKeepCount).unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_other_family_is_used_when_the_preferred_one_is_refused_and_stays_so() {
+        let (other, address) = listener("127.0.0.1:0");
+        let target = target(vec![refused("[::1]:0")], vec![address]);
+        for number in 0..3 {
+            assert_eq!(target.connect(number).await.unwrap().remote, address);
+        }
+        assert_eq!((target.family.get(), target.address(7)), (Family::Other, address));
+        drop(other);
+        let error = target.connect(3).await.err();
+        assert!(
+            matches!(error, Some(LinkError::Connect(Connect::Refused))),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_was_reached_over_the_preferred_family_and_is_gone_is_refused() {
+        let (preferred, address) = listener("[::1]:0");
+        let (_other, elsewhere) = listener("127.0.0.1:0");
+        let target = target(vec![address], vec![elsewhere]);
+        assert_eq!(target.connect(0).await.unwrap().remote, address);
+        drop(preferred);
+        let error = target.connect(1).await.err();
+        assert!(
+            matches!(error, Some(LinkError::Connect(Connect::Refused))),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn where_both_refuse_the_first_refusal_is_told_and_the_search_goes_on() {
+        let target = target(vec![refused("[::1]:0")], vec![refused("127.0.0.1:0")]);
+        for number in 0..2 {
+            let error = target.connect(number).await.err();
+            assert!(
+                matches!(error, Some(LinkError::Connect(Connect::Refused))),
+                "{error:?}"
+            );
+            assert_eq!(target.family.get(), Family::Unknown);
+        }
+    }
 }

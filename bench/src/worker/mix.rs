@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::link::Target;
 use super::session::SessionState;
+use super::token_command::TokenCommand;
 use crate::plan::{ClwWire, Flaw, Mix, Plan, Plugin, Reading, Role, SessionSettings};
 use clw_core::openclaw::{self, ClientInfo, Credentials};
 use clw_core::secret::Secret;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 
 /// Largest message that a client takes, bytes; the real gateway's hello-ok is 15 kB.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Ids of clients that live in a browser (protocol page, section 1).
+const BROWSER_CLIENTS: [&str; 3] = ["openclaw-control-ui", "webchat-ui", "openclaw-browser-copilot"];
 
 /// What the sessions of one kind share.
 pub struct Kind {
@@ -25,6 +29,8 @@ pub struct Kind {
     clawchat: Arc<clawchat::ClientConfig>,
     /// The secret that CLW's and ClawChat's tokens are derived from, where all sessions have the same.
     common_secret: Option<Arc<Secret>>,
+    /// Where tokens come from, if not from the credentials.
+    pub(super) token_command: Option<TokenCommand>,
     /// Credentials of sessions without a device, where all have the same.
     common: Option<Arc<Credentials>>,
 }
@@ -32,6 +38,13 @@ pub struct Kind {
 impl Kind {
     /// Prepares a kind whose sessions connect to `target`; `host` and `path` go into the request.
     pub fn new(mix: &Mix, target: Target, host: String, path: String, flaw: Option<Flaw>) -> Self {
+        let flaw = flaw.or(mix.flaw);
+        let origin = mix.origin.clone().or_else(|| {
+            // The gateway lets a browser's client in from its own page only.
+            let needs_one = BROWSER_CLIENTS.contains(&mix.settings(mix.role).client_id.as_str());
+            let scheme = if target.has_tls() { "https" } else { "http" };
+            needs_one.then(|| format!("{scheme}://{host}"))
+        });
         let config = |role: Role| {
             let settings = mix.settings(role);
             Arc::new(openclaw_config(
@@ -45,17 +58,18 @@ impl Kind {
             ))
         };
         Self {
-            target,
+            token_command: mix.token_command.clone().map(TokenCommand::new),
             connection: Arc::new(ClientConfig {
                 host,
                 target: path,
                 user_agent: mix.user_agent.clone(),
+                origin,
                 timeout: mix.timeout,
                 max_message_bytes: MAX_MESSAGE_BYTES,
                 handshake_timeout: None,
                 answer_pings: flaw != Some(Flaw::NoPong),
             }),
-            clw: Arc::new(clw_config(mix, flaw)),
+            clw: Arc::new(clw_config(mix, &target, flaw)),
             clawchat: Arc::new(clawchat_config(mix, flaw)),
             common_secret: (mix.credentials.len() <= 1)
                 .then(|| mix.credentials.get(0).token.clone())
@@ -63,9 +77,15 @@ impl Kind {
                 .map(Arc::new),
             operator: config(Role::Operator),
             node: config(Role::Node),
+            target,
             common: (mix.credentials.len() <= 1)
                 .then(|| Arc::new(credentials(&mix.credentials.get(0).clone()))),
         }
+    }
+
+    /// The shared token of a session.
+    pub fn token(&self, settings: &SessionSettings<'_>) -> Option<Secret> {
+        settings.credential.token.clone()
     }
 
     /// The token of a session, or the secret that it makes its tokens from.
@@ -95,9 +115,8 @@ impl Kind {
                     seed,
                 ));
             }
-            None => {}
+            Some(Account::Openclaw(_)) | None => {}
         }
-        let device_token = state.device_token.as_ref();
         let usual = match settings.role {
             Role::Operator => &self.operator,
             Role::Node => &self.node,
@@ -119,25 +138,38 @@ impl Kind {
         } else {
             usual.clone()
         };
-        let proof = match (&self.common, settings.has_device(), device_token) {
-            (Some(common), false, None) => common.clone(),
-            _ => Arc::new(Credentials {
-                identity: settings.identity(),
-                ..credentials(credential)
-            }),
+        if let Some(device) = state.account.as_ref().and_then(Account::openclaw) {
+            let identity = device.identity.as_deref().cloned();
+            let client = openclaw::Client::of_account(config.clone(), device.account.clone(), identity);
+            // Recovery does not connect again when nothing is left to be shown.
+            return Box::new(
+                client.unwrap_or_else(|| openclaw::Client::new(config, Arc::new(Credentials::default()))),
+            );
+        }
+        let proof = match (&self.common, &state.token) {
+            (Some(common), None) if !settings.has_device() => common.clone(),
+            (_, asked) => {
+                let shown = credentials(credential);
+                Arc::new(Credentials {
+                    identity: settings.identity(),
+                    token: asked.clone().or(shown.token),
+                    ..shown
+                })
+            }
         };
         Box::new(openclaw::Client::new(config, proof))
     }
 }
 
 /// CLW's settings of a kind.
-fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
+fn clw_config(mix: &Mix, target: &Target, flaw: Option<Flaw>) -> clw::ClientConfig {
     let wire = match mix.wire {
         ClwWire::V2_1 => clw::WireVersion::V2_1,
         ClwWire::V2_2 => clw::WireVersion::V2_2,
     };
     let defaults = clw::ClientConfig::new(wire);
     clw::ClientConfig {
+        wire,
         beats: mix.heartbeat.map_or(clw::Beats::Off, clw::Beats::Every),
         pong_timeout: mix.heartbeat_timeout,
         refresh_lead: defaults.refresh_lead.filter(|_| mix.refresh),
@@ -145,10 +177,12 @@ fn clw_config(mix: &Mix, flaw: Option<Flaw>) -> clw::ClientConfig {
             Some(Flaw::NoConnect) => Some(clw::Flaw::NoHello),
             Some(Flaw::NotJson) => Some(clw::Flaw::NotJson),
             Some(Flaw::WrongFirst) => Some(clw::Flaw::WrongFirst),
-            Some(Flaw::BadSignature | Flaw::NoPong) | None => None,
+            Some(Flaw::BadSignature | Flaw::NoPong | Flaw::Leave) | None => None,
         },
         client_version: mix.client_version.clone(),
-        ..defaults
+        resume: mix.resume,
+        // The bad network inside the process does not reach them.
+        datagrams: mix.udp_heartbeat && target.impair.is_none(),
     }
 }
 
@@ -167,7 +201,7 @@ fn clawchat_config(mix: &Mix, flaw: Option<Flaw>) -> clawchat::ClientConfig {
             Some(Flaw::NoConnect) => Some(clawchat::Flaw::NoConnect),
             Some(Flaw::NotJson) => Some(clawchat::Flaw::NotJson),
             Some(Flaw::WrongFirst) => Some(clawchat::Flaw::WrongFirst),
-            Some(Flaw::BadSignature | Flaw::NoPong) | None => None,
+            Some(Flaw::BadSignature | Flaw::NoPong | Flaw::Leave) | None => None,
         },
     }
 }
@@ -203,10 +237,10 @@ fn openclaw_config(
         client: ClientInfo {
             id: client_id.to_owned(),
             version: version.to_owned(),
-            platform: "linux".to_owned(),
+            platform: mix.platform.clone(),
             mode: client_mode.to_owned(),
             display_name: None,
-            device_family: None,
+            device_family: mix.device_family.clone(),
             model_identifier: None,
             build_id: None,
             time_zone: None,
@@ -218,12 +252,14 @@ fn openclaw_config(
         user_agent: Some(mix.user_agent.clone()),
         ping_period: mix.heartbeat,
         ping_timeout: mix.heartbeat_timeout,
+        leave_code: mix.leave_code,
         watch_ticks: true,
         flaw: match flaw {
             Some(Flaw::BadSignature) => Some(openclaw::Flaw::BadSignature),
             Some(Flaw::NoConnect) => Some(openclaw::Flaw::NoConnect),
             Some(Flaw::NotJson) => Some(openclaw::Flaw::NotJson),
             Some(Flaw::WrongFirst) => Some(openclaw::Flaw::WrongFirst),
+            Some(Flaw::Leave) => Some(openclaw::Flaw::Leave),
             Some(Flaw::NoPong) | None => None,
         },
     }
@@ -245,6 +281,7 @@ pub fn identity_name(settings: &SessionSettings<'_>, plan: &Plan) -> String {
         .or_else(|| credential.device_token());
     match secret {
         Some(secret) => secret.fingerprint(),
+        None if settings.mix.token_command.is_some() => settings.client_id.to_owned(),
         None if plan.dialect == Dialect::Openclaw => "anonymous".to_owned(),
         None => settings.client_id.to_owned(),
     }

@@ -4,8 +4,12 @@
 //! worker hands out an immutable snapshot.
 
 mod account;
+mod approval;
+mod approver;
 mod attempt;
 mod clock;
+mod datagrams;
+mod devices;
 mod drive;
 mod impaired;
 mod link;
@@ -14,9 +18,11 @@ mod recovery;
 mod renewal;
 mod session;
 mod slots;
+mod token_command;
+mod tokens;
 
 pub use clock::Clock;
-pub use link::Target;
+pub use link::{Family, Target};
 pub use mix::Kind;
 pub use slots::run;
 
@@ -29,6 +35,8 @@ use clw_core::session::{ClientDialect, ClientEvent, Outbox};
 use clw_core::snapshot::{Snapshot, keep_recent};
 use clw_core::tally::Tally;
 use clw_core::time::Instant;
+use datagrams::Datagrams;
+use devices::Devices;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -93,14 +101,19 @@ struct Worker {
     /// Connections of the interval that the next snapshot tells of.
     recent: RefCell<Vec<SessionRecord>>,
     journal: bool,
-    tally: RefCell<Tally>,
+    /// Tasks beside the sessions' own count too.
+    tally: Rc<RefCell<Tally>>,
     outbox: RefCell<Outbox<ClientEvent>>,
     scratch: RefCell<Vec<u8>>,
     nonces: RefCell<ChaCha8Rng>,
+    datagrams: Datagrams,
     server_version: RefCell<Option<String>>,
     stop: Notify,
     idle: Notify,
     cut_short_at: Cell<Option<Instant>>,
+    devices: Rc<Devices>,
+    /// Where sessions ask for approval, if the run approves; gone when no session is left.
+    approver: RefCell<Option<mpsc::UnboundedSender<approver::Request>>>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -127,17 +140,20 @@ impl Worker {
             reconnect,
             recent: RefCell::default(),
             journal,
-            tally: RefCell::new(Tally::new(&plan.call_names)),
+            tally: Rc::new(RefCell::new(Tally::new(&plan.call_names))),
             outbox: RefCell::new(Outbox::client(plan.seed)),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             // Keys and masks of two workers must not be the same.
             nonces: RefCell::new(ChaCha8Rng::seed_from_u64(
                 plan.seed ^ u64::from(plan.shard.index()) << 32,
             )),
+            datagrams: Datagrams::default(),
             server_version: RefCell::new(None),
             stop: Notify::new(),
             idle: Notify::new(),
             cut_short_at: Cell::new(None),
+            devices: Rc::new(Devices::new(&plan)),
+            approver: RefCell::new(None),
             messages,
             plan,
         }
@@ -173,14 +189,15 @@ impl Worker {
         let user = self.seed_of(number) ^ epoch_ms;
         let made_at_s = (epoch_ms + self.clock.now().as_micros() / 1000) / 1000;
         let settings = self.plan.session(number);
-        Account::of(self.kind(mix), &settings, user, (epoch_ms, made_at_s))
+        let devices = (&self.plan, &*self.devices);
+        Account::of(self.kind(mix), &settings, user, (epoch_ms, made_at_s), devices)
     }
 
     fn dialect(&self, state: &SessionState, attempt: u32) -> Box<dyn ClientDialect> {
         let settings = self.plan.session(state.number);
         let seed = self.seed_of(state.number) ^ u64::from(attempt).rotate_left(48);
         self.kind(state.mix)
-            .dialect(&settings, state, seed, self.plan.flaw)
+            .dialect(&settings, state, seed, self.plan.flaw.or(settings.mix.flaw))
     }
 
     fn next_nonce(&self) -> [u8; 16] {

@@ -13,10 +13,13 @@ use std::time::Duration;
 /// How long to wait before the next connection; `None`: that was the last.
 pub(super) async fn next(
     worker: &Worker,
-    state: &SessionState,
+    state: &mut SessionState,
     end: &ConnectionEnd,
     backoff: &mut Backoff,
 ) -> Option<Duration> {
+    if let Some(device) = state.account.as_ref().and_then(Account::openclaw).cloned() {
+        return super::approval::next(worker, state, &device, end, backoff).await;
+    }
     let now = worker.clock.now();
     if worker.is_stopping() || state.planned_end.is_some_and(|at| now >= at) {
         return None;
@@ -25,8 +28,11 @@ pub(super) async fn next(
     match &state.account {
         Some(Account::Clawchat(account)) => clawchat(worker, state, account, end, backoff).await,
         Some(Account::Clw(account)) => backoff.after(verdict, end.ready_for, account.has_token()),
-        // OpenClaw's flags and files give a session one credential: once refused it is dead, and there is no other.
-        None => backoff.after(verdict, end.ready_for, false),
+        // Without a device a session has one credential: once refused it is dead, and there is no other. A command may have one.
+        Some(Account::Openclaw(_)) | None => {
+            let has_other = worker.kind(state.mix).token_command.is_some();
+            backoff.after(verdict, end.ready_for, has_other)
+        }
     }
 }
 

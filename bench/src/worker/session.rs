@@ -4,7 +4,7 @@ use super::account::Account;
 use super::attempt::Attempt;
 use super::drive::drive;
 use super::link::{LinkError, Stream};
-use super::{Worker, recovery};
+use super::{Worker, recovery, tokens};
 use clw_core::Stage;
 use clw_core::journal::{Party, SessionRecord};
 use clw_core::reconnect::Backoff;
@@ -12,7 +12,9 @@ use clw_core::secret::Secret;
 use clw_core::session::ClientConnection;
 use clw_core::tally::{Metric, Tally};
 use clw_core::time::{Instant, earliest};
-use clw_core::verdict::{Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, evidence};
+use clw_core::verdict::{
+    Connect, EndingKind, Judgement, Observation, Side, Verdict, classify, counts_as_error, evidence,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,8 +32,10 @@ pub(super) struct SessionState {
     pub slot_end: Option<Instant>,
     /// Calls with their next instants.
     pub calls: Vec<NextCall>,
-    /// A token that the server issued to this session's device.
-    pub device_token: Option<Secret>,
+    /// Since when it has waited for approval.
+    pub unapproved_since: Option<Instant>,
+    /// The token that a command gave for the next connection (openclaw without a device).
+    pub token: Option<Secret>,
     /// What it keeps over its connections, where the dialect's tokens change.
     pub account: Option<Account>,
     /// Renewals that were counted, and whether the log-out was.
@@ -73,7 +77,8 @@ impl SessionState {
             planned_end,
             slot_end: None,
             calls: Vec::new(),
-            device_token: None,
+            unapproved_since: None,
+            token: None,
             renewals: (0, false),
             first_ready: None,
             meant_from: None,
@@ -92,6 +97,7 @@ impl SessionState {
     ) {
         tally.gauges.connecting = tally.gauges.connecting.saturating_sub(1);
         tally.gauges.ready += 1;
+        self.unapproved_since = None;
         if self.first_ready.is_none() {
             self.first_ready = Some(now);
             self.meant_from.get_or_insert(now);
@@ -138,7 +144,7 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
             tally.counters.sessions.started -= 1;
             return Outcome::NotRun;
         };
-        let retry_after = recovery::next(worker, &state, &end, &mut backoff).await;
+        let retry_after = recovery::next(worker, &mut state, &end, &mut backoff).await;
         let tokens = tokens_of(&state);
         count_renewals(worker, &mut state, tokens);
         let now = worker.clock.now();
@@ -172,10 +178,13 @@ pub async fn run_session(worker: &Worker, mut state: SessionState) -> Outcome {
     }
 }
 
-/// How often a ClawChat session's tokens were renewed, and whether they are gone.
+/// How often a session's tokens were renewed (ClawChat) or issued (OpenClaw), and whether they are gone.
 fn tokens_of(state: &SessionState) -> Option<(u64, bool)> {
-    let account = state.account.as_ref()?.clawchat()?;
-    Some((account.number(), account.is_logged_out()))
+    match state.account.as_ref()? {
+        Account::Clawchat(account) => Some((account.number(), account.is_logged_out())),
+        Account::Openclaw(device) => Some((device.account.issued(), false)),
+        Account::Clw(_) => None,
+    }
 }
 
 /// Counts what has become of the tokens since the last connection began.
@@ -184,7 +193,11 @@ fn count_renewals(worker: &Worker, state: &mut SessionState, now: Option<(u64, b
         return;
     };
     let mut tally = worker.tally.borrow_mut();
-    tally.counters.refreshes.done += number - state.renewals.0;
+    if state.account.as_ref().and_then(Account::openclaw).is_some() {
+        tally.counters.pairing.tokens += number - state.renewals.0;
+    } else {
+        tally.counters.refreshes.done += number - state.renewals.0;
+    }
     tally.counters.refreshes.refused += u64::from(is_logged_out && !state.renewals.1);
     state.renewals = (number, is_logged_out);
 }
@@ -211,15 +224,20 @@ pub struct ConnectionEnd {
 
 /// One connection. `None`: this machine could not make it.
 async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -> Option<ConnectionEnd> {
+    // Boxed: a process's state is large, and sessions without one must not carry room for it.
+    if worker.kind(state.mix).token_command.is_some()
+        && !Box::pin(tokens::provide(worker, state, attempt)).await
+    {
+        return None;
+    }
     let began = worker.clock.now();
     let dialect = worker.dialect(state, attempt);
     let mut connection = ClientConnection::new(worker.kind(state.mix).connection.clone(), dialect, began);
     worker.tally.borrow_mut().opened();
     let remote = worker.kind(state.mix).target.address(state.number);
-    let mut local = None;
     let (number, mix) = (state.number, state.mix);
-    let mut session = Attempt::new(state);
-    match open(worker, &mut connection, (number, mix), attempt, &mut local).await {
+    let mut session = Attempt::new(state, remote);
+    match open(worker, &mut connection, (number, mix), attempt, &mut session.ends).await {
         Ok(Some(stream)) => drive(worker, &mut connection, stream, &mut session).await,
         Ok(None) => {}
         Err(name) => {
@@ -231,6 +249,7 @@ async fn connect_once(worker: &Worker, state: &mut SessionState, attempt: u32) -
     }
     let ended_at = worker.clock.now();
     let (ready_at, heartbeats) = (session.ready_at, session.heartbeats);
+    let (local, remote) = session.ends;
     let ready_until = state.planned_end.map_or(ended_at, |end| ended_at.min(end));
     let ready_for = ready_at.map_or(Duration::ZERO, |at| ready_until.since(at));
     state.ready_us += clw_core::time::micros(ready_for);
@@ -267,7 +286,7 @@ async fn open(
     connection: &mut ClientConnection,
     (number, mix): (u64, usize),
     attempt: u32,
-    local: &mut Option<SocketAddr>,
+    ends: &mut (Option<SocketAddr>, SocketAddr),
 ) -> Result<Option<Stream>, &'static str> {
     let target = &worker.kind(mix).target;
     let began = worker.clock.now();
@@ -287,7 +306,7 @@ async fn open(
             return Ok(None);
         }
     };
-    *local = tcp.local;
+    *ends = (tcp.local, tcp.remote);
     if target.impair.is_none() {
         worker
             .tally
@@ -359,6 +378,11 @@ fn finish(worker: &Worker, state: &SessionState, end: &ConnectionEnd, now: Insta
     let counters = &mut tally.counters;
     counters.verdicts[verdict.index()] += 1;
     counters.sessions.ended += 1;
+    if verdict.is_error() && !counts_as_error(&end.observation, &end.judgement) {
+        // It never meant to be ready: it has no part in the uptime either.
+        counters.sessions.helpers += 1;
+        return;
+    }
     match verdict {
         Verdict::Ok => counters.sessions.completed += 1,
         v if v.is_error() && state.first_ready.is_none() => counters.sessions.failed += 1,

@@ -1,7 +1,8 @@
 //! Starting sessions by the plan's schedule, and ending the worker.
 
 use super::session::{Outcome, SessionState, run_session};
-use super::{Command, Job, Message, Worker};
+use super::{Command, Job, Message, Worker, approver};
+use crate::plan::PairingMode;
 use clw_core::pacing::{Schedule, Shard};
 use clw_core::snapshot::{Phase, SCHEMA, Snapshot, Target, Usage};
 use clw_core::time::Instant;
@@ -17,6 +18,10 @@ use tokio::task::LocalSet;
 /// After a session that failed, its slot waits this long before the next one where the plan fixes a duration: a gateway
 /// that refuses must not be met by a busy loop.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// The last device tokens have so long to get to the disk.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+/// An admin session has so long to close at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Due starts that are made before the sessions get their turn.
 const START_BATCH: u32 = 64;
 
@@ -40,6 +45,8 @@ pub async fn run(
     let (drain, shard) = (plan.drain, plan.shard);
     let worker = Rc::new(Worker::new(plan, kinds, clock, journal, messages));
     let tasks = LocalSet::new();
+    let approver = approver(&worker, &tasks);
+    let writer = tasks.spawn_local(worker.devices.clone().write_down(worker.clone()));
     let starter = tasks.spawn_local(start(worker.clone(), schedule, shard));
     let mut reporter = Reporter {
         source,
@@ -81,9 +88,32 @@ pub async fn run(
             }
         })
         .await;
+    tasks
+        .run_until(async {
+            // Nobody asks for approval any more: the admin session says goodbye.
+            worker.approver.take();
+            if let Some(approver) = approver {
+                let _ = tokio::time::timeout(GOODBYE, approver).await;
+            }
+            worker.devices.close();
+            let _ = tokio::time::timeout(LAST_WRITE, writer).await;
+        })
+        .await;
     count_unfinished(&worker);
     reporter.report(&worker, Phase::Done);
     let _ = worker.messages.send(Message::Done);
+}
+
+/// The task of the admin session, if the run approves what its sessions ask for.
+fn approver(worker: &Rc<Worker>, tasks: &LocalSet) -> Option<tokio::task::JoinHandle<()>> {
+    let pairing = &worker.plan.pairing;
+    let token = pairing
+        .admin_token
+        .clone()
+        .filter(|_| pairing.mode == PairingMode::Approve)?;
+    let (sender, requests) = mpsc::unbounded_channel();
+    worker.approver.replace(Some(sender));
+    Some(tasks.spawn_local(approver::run(worker.clone(), token, requests)))
 }
 
 /// Sessions that had not ended when the worker left: healthy or not, nobody will know.
@@ -117,6 +147,7 @@ impl Reporter {
             source: self.source.clone(),
             seq: self.seq,
             elapsed_us: now.as_micros(),
+            began_unix_us: 0,
             interval_us: clw_core::time::micros(now.since(self.last)),
             phase,
             target: Target {
@@ -253,7 +284,7 @@ async fn wait_until(worker: &Worker, at: Instant, behind: &mut u32) -> bool {
     if worker.is_stopping() {
         return false;
     }
-    if worker.clock.now() >= at {
+    if worker.clock.has_come(at) {
         *behind += 1;
         if behind.is_multiple_of(START_BATCH) {
             tokio::task::yield_now().await;

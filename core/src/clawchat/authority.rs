@@ -16,12 +16,16 @@ pub const LIFE: Duration = Duration::from_secs(24 * 3600);
 /// What the refresh endpoint does wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefreshFault {
+    /// Takes any refresh token, as often as it comes.
+    TakeAny,
     /// Answers this code without rotating anything.
     Code(i64),
     /// Answers this HTTP status.
     Status(u16),
     /// Rotates, and refuses the new token at the next connect.
     RotateThenReject,
+    /// Rotates, and resets the connection instead of answering: the old pair is dead and nobody has the new one.
+    RotateThenLose,
 }
 
 /// Issues and checks tokens.
@@ -95,9 +99,12 @@ impl Authority {
             Some(RefreshFault::Code(_) | RefreshFault::Status(_)) => {
                 return RefreshAnswer::transient("try again later (fault plan)");
             }
-            Some(RefreshFault::RotateThenReject) | None => {}
+            Some(RefreshFault::TakeAny | RefreshFault::RotateThenReject | RefreshFault::RotateThenLose)
+            | None => {}
         }
-        let Some((user, generation)) = self.rotate(&token, device) else {
+        let next = self.rotate(&token, device);
+        let taken = next.or_else(|| (fault == Some(RefreshFault::TakeAny)).then(|| (stranger(&token), 0)));
+        let Some((user, generation)) = taken else {
             return RefreshAnswer::Permanent { code: 10003 };
         };
         let life = match fault {
@@ -214,5 +221,19 @@ mod tests {
             panic!("not rotated");
         };
         assert!(authority.check(tokens.access.expose(), NOW, None).is_none());
+    }
+
+    #[test]
+    fn where_any_refresh_token_is_taken_the_new_pair_is_good() {
+        let mut authority = authority();
+        let body = RefreshRequest::new(&Secret::new("foreign")).body();
+        for _ in 0..2 {
+            let fault = Some(RefreshFault::TakeAny);
+            let answer = authority.redeem(body.as_bytes(), Some("dev"), NOW, None, fault);
+            let RefreshAnswer::Rotated(tokens) = answer else {
+                panic!("not rotated");
+            };
+            assert!(authority.check(tokens.access.expose(), NOW, None).is_some());
+        }
     }
 }

@@ -22,6 +22,7 @@ pub mod event_name {
     pub const MESSAGE_ACK: &str = "message.ack";
     pub const MESSAGE_ERROR: &str = "message.error";
     pub const NOTIFY_SIGNAL: &str = "notify.signal";
+    pub const CURSOR_RESET: &str = "device.cursor.reset";
     pub const PRESENCE_SUBSCRIBE: &str = "presence.subscribe";
     pub const PRESENCE_SNAPSHOT: &str = "presence.snapshot";
 }

@@ -321,6 +321,11 @@ impl Server {
                 out.json(&Event::new(event_name::MESSAGE_ACK, trace, epoch_ms, payload).in_chat(Some(chat)));
                 out.emit(ServerEvent::Served);
             }
+            // The close is the answer: the device comes back and is replayed everything.
+            event_name::CURSOR_RESET => {
+                out.close(None, "");
+                self.state = State::Over;
+            }
             event_name::PRESENCE_SUBSCRIBE => {
                 let payload = json!({"users": []});
                 out.json(&Event::new(

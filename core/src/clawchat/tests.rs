@@ -58,6 +58,7 @@ impl Pair {
             host: "localhost".to_owned(),
             target: PATH.to_owned(),
             user_agent: "test".to_owned(),
+            origin: None,
             timeout: Duration::from_secs(20),
             max_message_bytes: 1 << 16,
             handshake_timeout: None,

@@ -48,6 +48,21 @@ impl Account {
         self.kept().tokens.next_token()
     }
 
+    /// A token that was got elsewhere ([`TokenSource::asked`]), or `None`: there is none. `false` if it was presented before.
+    pub fn put_token(&self, token: Option<Secret>) -> bool {
+        self.kept().tokens.put(token)
+    }
+
+    /// Whether tokens are got elsewhere.
+    pub(super) fn is_asked(&self) -> bool {
+        self.kept().tokens.is_asked()
+    }
+
+    /// Whether the last attempt to get a token elsewhere failed.
+    pub(super) fn is_refused(&self) -> bool {
+        self.kept().tokens.is_refused()
+    }
+
     /// Whether there is a token to connect (or refresh) with.
     pub fn has_token(&self) -> bool {
         !self.kept().tokens.is_exhausted()

@@ -1,5 +1,6 @@
 //! What all sessions of a CLW server share.
 
+use super::datagram::Responder;
 use super::resumable::Resumable;
 use super::{AuthQueue, TokenAuthority, WireVersion};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,7 @@ struct Shared {
     tokens: Mutex<TokenAuthority>,
     queue: Mutex<AuthQueue>,
     resumable: Mutex<Resumable>,
+    datagrams: Mutex<Responder>,
 }
 
 impl Backend {
@@ -58,6 +60,7 @@ impl Backend {
             tokens: Mutex::new(tokens),
             queue: Mutex::new(queue),
             resumable: Mutex::new(Resumable::default()),
+            datagrams: Mutex::new(Responder::default()),
         }))
     }
 
@@ -79,6 +82,11 @@ impl Backend {
     /// The sessions that may be gone on with.
     pub fn resumable(&self) -> MutexGuard<'_, Resumable> {
         lock(&self.0.resumable)
+    }
+
+    /// Who answers heartbeats that come as datagrams.
+    pub fn datagrams(&self) -> MutexGuard<'_, Responder> {
+        lock(&self.0.datagrams)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The client's side: login, heartbeats, refreshed tokens, logout.
 
 use super::client_config::{Beats, ClientConfig, Flaw};
+use super::client_refresh::Refresh;
 use super::error_code::refusal_class;
-use super::payload::{AuthError, AuthOk, DisconnectAuth, Hello, Ping, Refresh as RefreshPayload, RefreshOk};
+use super::payload::{AuthError, AuthOk, DisconnectAuth, Hello, Ping};
 use super::token::TokenId;
+use super::udp_beats::UdpBeats;
 use super::wire::{REFUSED_REFRESH_SEQ, encode, header};
 use super::{Account, Frame, Opcode, WireError, WireVersion};
 use crate::heartbeat::{Action, Heartbeat};
@@ -19,22 +21,25 @@ use std::time::Duration;
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// What a server may ask for at the least; anything shorter would be a flood.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(100);
-const SHORTEST_TTL: Duration = Duration::from_secs(1);
 /// What is kept of a server's texts, bytes.
 const KEEP_BYTES: usize = 256;
 
 /// One connection's client.
 pub struct Client {
-    config: Arc<ClientConfig>,
-    account: Arc<Account>,
-    state: State,
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) account: Arc<Account>,
+    pub(super) state: State,
     seq: u32,
     /// Of the token that the server has accepted last; before AUTH_OK, of the one presented.
-    token_id: Option<TokenId>,
-    refresh: Refresh,
-    refresh_at: Option<Instant>,
-    expires: Option<Instant>,
+    pub(super) token_id: Option<TokenId>,
+    pub(super) refresh: Refresh,
+    pub(super) refresh_at: Option<Instant>,
+    pub(super) expires: Option<Instant>,
     heartbeat: Heartbeat,
+    /// Heartbeats beside the stream; rare, so kept apart.
+    pub(super) udp: Option<Box<UdpBeats>>,
+    /// When the stream last brought a message.
+    pub(super) heard: Instant,
     ping_seq: u32,
     /// The last AUTH_PING, or AUTH_OK before the first.
     last_sign: Instant,
@@ -52,7 +57,7 @@ struct Trouble {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Before the 101, or with AUTH_HELLO sent.
     Login,
     Ready,
@@ -63,19 +68,6 @@ enum State {
     Over {
         was_ready: bool,
     },
-}
-
-/// At most one AUTH_REFRESH is unanswered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refresh {
-    /// None is under way.
-    Idle,
-    /// Sent.
-    Asked { seq: u32, token_id: TokenId },
-    /// The token is dead and no other is tried in this session.
-    Refused,
-    /// There is no other token.
-    NoToken,
 }
 
 impl Client {
@@ -91,6 +83,8 @@ impl Client {
             refresh: Refresh::Idle,
             refresh_at: None,
             expires: None,
+            udp: None,
+            heard: Instant::ORIGIN,
             ping_seq: 0,
             last_sign: Instant::ORIGIN,
             logged_out: false,
@@ -113,7 +107,7 @@ impl Client {
     }
 
     /// The next seq; the one that tells a refused refresh is left out.
-    fn next_seq(&mut self) -> u32 {
+    pub(super) fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         if self.seq == REFUSED_REFRESH_SEQ {
             self.seq += 1;
@@ -175,7 +169,7 @@ impl Client {
             }
             Opcode::RefreshNeeded if ready => {
                 frame.no_payload()?;
-                self.ask_refresh(out);
+                self.ask_refresh(now, out);
             }
             Opcode::RefreshOk if ready => self.on_refreshed(now, frame.seq, frame.payload()?, out),
             _ => self.violated(format!("{opcode} that may not come here"), out),
@@ -201,16 +195,7 @@ impl Client {
         if !ok.server_version.is_empty() {
             out.emit(ClientEvent::ServerVersion(cut(&ok.server_version).to_owned()));
         }
-    }
-
-    /// The token was accepted now and lives so long.
-    fn live_for(&mut self, now: Instant, ttl_s: u64) {
-        let ttl = Duration::from_secs(ttl_s).max(SHORTEST_TTL);
-        self.expires = Some(now + ttl);
-        self.refresh_at = self
-            .config
-            .refresh_lead
-            .map(|lead| now + ttl.saturating_sub(lead.min(ttl / 2)));
+        self.begin_datagrams(now, period, ok, out);
     }
 
     fn on_error(&mut self, seq: u32, error: &AuthError<'_>, out: &mut Outbox<ClientEvent>) {
@@ -256,40 +241,6 @@ impl Client {
         self.state = State::Disconnected {
             until: now + CLOSE_WAIT,
         };
-    }
-
-    /// Asks with a token that was never presented, unless that is under way or was refused before.
-    fn ask_refresh(&mut self, out: &mut Outbox<ClientEvent>) {
-        if self.refresh != Refresh::Idle || self.config.refresh_lead.is_none() {
-            return;
-        }
-        let Some(token) = self.account.next_token() else {
-            self.refresh = Refresh::NoToken;
-            return;
-        };
-        let seq = self.next_seq();
-        self.refresh = Refresh::Asked {
-            seq,
-            token_id: TokenId::of(token.expose()),
-        };
-        out.binary(&[&encode(
-            Opcode::AuthRefresh,
-            seq,
-            &RefreshPayload {
-                token: Cow::Borrowed(token.expose()),
-            },
-        )]);
-    }
-
-    fn on_refreshed(&mut self, now: Instant, answers: u32, ok: RefreshOk, out: &mut Outbox<ClientEvent>) {
-        if let Refresh::Asked { seq, token_id } = self.refresh
-            && seq == answers
-        {
-            self.refresh = Refresh::Idle;
-            self.token_id = Some(token_id);
-            self.live_for(now, ok.ttl_s);
-            out.emit(ClientEvent::Refreshed);
-        }
     }
 
     fn ping(&mut self, now: Instant, out: &mut Outbox<ClientEvent>) {
@@ -369,6 +320,7 @@ impl ClientDialect for Client {
         if !matches!(self.state, State::Login | State::Ready) {
             return;
         }
+        self.heard = now;
         match message {
             Message::Binary(bytes) => {
                 if let Err(error) = self.on_binary(now, bytes, out) {
@@ -380,11 +332,20 @@ impl ClientDialect for Client {
         }
     }
 
+    fn datagram(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox<ClientEvent>) {
+        self.on_datagram(now, bytes, out);
+    }
+
+    fn without_datagrams(&mut self) {
+        self.udp = None;
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Ready => {
-                let refresh = self.refresh_at.filter(|_| self.refresh == Refresh::Idle);
-                earliest(self.heartbeat.deadline(), refresh)
+                let refresh = self.refresh_due();
+                let udp = self.udp.as_deref().and_then(UdpBeats::deadline);
+                earliest(earliest(self.heartbeat.deadline(), refresh), udp)
             }
             State::Disconnected { until } => Some(until),
             State::Login | State::Over { .. } => None,
@@ -394,9 +355,10 @@ impl ClientDialect for Client {
     fn timer(&mut self, now: Instant, out: &mut Outbox<ClientEvent>) {
         match self.state {
             State::Ready => {
-                if self.refresh_at.is_some_and(|at| now >= at) {
-                    self.ask_refresh(out);
+                if self.refresh_due().is_some_and(|at| now >= at) {
+                    self.ask_refresh(now, out);
                 }
+                self.poll_datagrams(now, out);
                 match self.heartbeat.poll(now) {
                     Action::Send => self.ping(now, out),
                     Action::Missed { silence } => self.missed(silence, out),
@@ -434,6 +396,7 @@ impl ClientDialect for Client {
         seen.logged_out = self.logged_out;
         seen.disconnect = self.disconnect;
         seen.token_expired = self.token_expired(now);
+        seen.datagrams = self.udp.as_deref().map(UdpBeats::seen);
         if let Some(trouble) = &self.trouble {
             seen.refusal.clone_from(&trouble.refusal);
             seen.heartbeat_loss = trouble.heartbeat_loss;

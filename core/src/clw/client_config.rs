@@ -41,6 +41,8 @@ pub struct ClientConfig {
     pub refresh_lead: Option<Duration>,
     /// Ask for the session that was lost when connecting again.
     pub resume: bool,
+    /// Send heartbeats as datagrams too, where the server offers it.
+    pub datagrams: bool,
     /// What it does wrong on purpose.
     pub flaw: Option<Flaw>,
 }
@@ -55,6 +57,7 @@ impl ClientConfig {
             pong_timeout: Duration::from_secs(3),
             refresh_lead: Some(Duration::from_secs(30)),
             resume: true,
+            datagrams: true,
             flaw: None,
         }
     }

@@ -34,6 +34,16 @@ impl Server {
         self.faults.pongs_stalled = stall;
     }
 
+    /// AUTH_PINGs that come as datagrams from now on are lost on their way (before the session is live: nothing happens).
+    pub fn lose_udp_pings(&mut self) {
+        self.backend.datagrams().lose_pings(self.session);
+    }
+
+    /// AUTH_PONGs that go out as datagrams from now on are lost on their way.
+    pub fn lose_udp_pongs(&mut self) {
+        self.backend.datagrams().lose_pongs(self.session);
+    }
+
     /// The login is not heard, so that the handshake timeout ends it.
     pub fn ignore_login(&mut self, ignore: bool) {
         self.faults.deaf = ignore;

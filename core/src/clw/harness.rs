@@ -1,8 +1,8 @@
 //! A client and a server wired to each other through bytes, with the clock turned by hand.
 
 use super::{
-    Account, AuthQueue, Backend, Client, ClientConfig, Frame, Opcode, Server, ServerConfig, SessionId,
-    TokenAuthority,
+    Account, AuthQueue, Backend, Client, ClientConfig, DATAGRAM_BYTES, Frame, Opcode, Server, ServerConfig,
+    SessionId, TokenAuthority,
 };
 use crate::secret::Secret;
 use crate::session::{
@@ -12,10 +12,14 @@ use crate::time::{Instant, earliest};
 use crate::verdict::{EndingKind, Observation, Side, Verdict, classify};
 use crate::ws::{Decoder, Incoming, Peer, UpgradeRequest};
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const SECRET: &str = "s3cret";
+/// The client's.
+pub(super) const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const UDP_PORT: u16 = 4433;
 const LATENCY: Duration = Duration::from_millis(5);
 
 /// A message that went over the wire.
@@ -30,6 +34,7 @@ pub(super) struct Said {
 
 enum Parcel {
     Bytes(Vec<u8>),
+    Datagram([u8; DATAGRAM_BYTES]),
     End(EndingKind),
 }
 
@@ -42,6 +47,9 @@ pub(super) struct Pair {
     pub(super) said: Vec<Said>,
     /// What the server sends is lost on the way from now on.
     pub(super) one_way: bool,
+    /// Of its datagrams: pings, pongs.
+    pub(super) loses_datagrams: (bool, bool),
+    backend: Backend,
     client_out: Outbox<ClientEvent>,
     server_out: Outbox<ServerEvent>,
     taps: [Tap; 2],
@@ -129,6 +137,7 @@ impl Pair {
             host: "localhost".to_owned(),
             target: super::PATH.to_owned(),
             user_agent: "test".to_owned(),
+            origin: None,
             timeout: Duration::from_secs(20),
             max_message_bytes: 1 << 16,
             handshake_timeout: None,
@@ -143,6 +152,8 @@ impl Pair {
             server_events: Vec::new(),
             said: Vec::new(),
             one_way: false,
+            loses_datagrams: (false, false),
+            backend: backend.clone(),
             client_out: Outbox::client(session),
             server_out: Outbox::server(),
             taps: [Tap::new(Peer::Client), Tap::new(Peer::Server)],
@@ -261,6 +272,18 @@ impl Pair {
             return;
         };
         match (by, parcel) {
+            (Side::Client, Parcel::Datagram(ping)) if !self.loses_datagrams.0 => {
+                let answer = self.backend.datagrams().answer(HOST, &ping);
+                if let Some(pong) = answer.filter(|_| !self.loses_datagrams.1) {
+                    let arrival = self.now + LATENCY;
+                    self.under_way
+                        .push_back((arrival, Side::Server, Parcel::Datagram(pong)));
+                }
+            }
+            (Side::Server, Parcel::Datagram(pong)) => {
+                self.client.datagram(self.now, &pong, &mut self.client_out);
+            }
+            (_, Parcel::Datagram(_)) => {}
             (Side::Client, Parcel::Bytes(mut bytes)) => {
                 self.server.receive(self.now, &mut bytes, &mut self.server_out);
             }
@@ -283,6 +306,12 @@ impl Pair {
         let (now, arrival) = (self.now, self.now + LATENCY);
         let [from_client, from_server] = &mut self.taps;
         let out = &mut self.client_out;
+        for event in &out.events {
+            if let ClientEvent::Datagram(bytes) = event {
+                self.under_way
+                    .push_back((arrival, Side::Client, Parcel::Datagram(*bytes)));
+            }
+        }
         self.client_events.append(&mut out.events);
         if !out.bytes.is_empty() {
             from_client.read(now, Side::Client, &out.bytes, &mut self.said);

@@ -1,8 +1,8 @@
 //! What holds whatever a peer sends and whenever the clock strikes.
 
-use super::harness::{SECRET, account, backend};
+use super::harness::{HOST, SECRET, account, backend};
 use super::*;
-use crate::session::{ClientDialect, Message, Outbox, ServerDialect};
+use crate::session::{ClientDialect, ClientEvent, Message, Outbox, ServerDialect};
 use crate::time::Instant;
 use crate::ws::{Decoder, Incoming, Peer};
 use proptest::prelude::*;
@@ -16,6 +16,7 @@ use std::time::Duration;
 enum Happens {
     Message(Vec<u8>),
     Text(String),
+    Datagram(Vec<u8>),
     /// So many milliseconds pass.
     Time(u64),
     LogOut,
@@ -27,24 +28,25 @@ enum Happens {
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let seq = prop_oneof![0u32..12, Just(REFUSED_REFRESH_SEQ), any::<u32>()];
     let text = "[a-z\"{}]{0,12}";
-    let ok = (seq.clone(), 0u64..400, 0u64..5000).prop_map(|(seq, ttl_s, heartbeat_ms)| {
-        let session = Cow::Borrowed("00000000000000ab");
-        let server_version = Cow::Borrowed("2.2.0");
-        let grace_ms = 5000;
-        let udp_port = None;
-        encode(
-            Opcode::AuthOk,
-            seq,
-            &AuthOk {
-                session,
-                server_version,
-                ttl_s,
-                heartbeat_ms,
-                grace_ms,
-                udp_port,
-            },
-        )
-    });
+    let ok =
+        (seq.clone(), 0u64..400, 0u64..5000, any::<bool>()).prop_map(|(seq, ttl_s, heartbeat_ms, udp)| {
+            let session = Cow::Borrowed("00000000000000ab");
+            let server_version = Cow::Borrowed("2.2.0");
+            let grace_ms = 5000;
+            let udp_port = udp.then_some(4433);
+            encode(
+                Opcode::AuthOk,
+                seq,
+                &AuthOk {
+                    session,
+                    server_version,
+                    ttl_s,
+                    heartbeat_ms,
+                    grace_ms,
+                    udp_port,
+                },
+            )
+        });
     let hello = (seq.clone(), 0u64..4).prop_map(|(seq, k)| {
         let token = derived_token(&crate::secret::Secret::new(SECRET), "a", k);
         encode(
@@ -88,10 +90,24 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Pongs that may fit, pings, and bytes that are neither.
+fn datagram() -> impl Strategy<Value = Vec<u8>> {
+    let opcode = prop_oneof![4 => Just(Opcode::AuthPong), 1 => Just(Opcode::AuthPing)];
+    let session = prop_oneof![4 => Just(0xAB), 1 => 0u64..3];
+    prop_oneof![
+        6 => (opcode, 0u32..12, session).prop_map(|(opcode, seq, session)| {
+            let session = SessionId(session).key();
+            Datagram { opcode, seq, session }.write().to_vec()
+        }),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ]
+}
+
 fn happenings() -> impl Strategy<Value = Vec<Happens>> {
     let one = prop_oneof![
         10 => message().prop_map(Happens::Message),
         1 => ".{0,10}".prop_map(Happens::Text),
+        4 => datagram().prop_map(Happens::Datagram),
         6 => prop_oneof![0u64..3000, 0u64..300_000].prop_map(Happens::Time),
         1 => Just(Happens::LogOut),
         3 => Just(Happens::Reconnect),
@@ -113,6 +129,40 @@ fn messages(bytes: &mut [u8], peer: Peer) -> Vec<Vec<u8>> {
     found
 }
 
+/// What a connection's events say of its datagrams, and what they may never say.
+#[derive(Default)]
+struct Beside {
+    is_offered: bool,
+    sent: u64,
+    answered: u64,
+    lost: u64,
+    is_over: bool,
+}
+
+impl Beside {
+    fn tell(&mut self, event: &ClientEvent) -> Result<(), TestCaseError> {
+        match event {
+            ClientEvent::DatagramsOffered { .. } => {
+                prop_assert!(!self.is_offered, "offered once a connection");
+                self.is_offered = true;
+            }
+            ClientEvent::Datagram(bytes) => {
+                prop_assert!(self.is_offered && !self.is_over);
+                self.sent += 1;
+                let ping = Datagram::read(bytes).unwrap();
+                prop_assert_eq!((ping.opcode, u64::from(ping.seq)), (Opcode::AuthPing, self.sent));
+            }
+            ClientEvent::DatagramAnswered { .. } => self.answered += 1,
+            ClientEvent::DatagramsLost(lost) => self.lost += lost,
+            ClientEvent::OneWayLoss => prop_assert!(self.lost >= 3, "one-way after so few losses"),
+            ClientEvent::HeartbeatMissed => self.is_over = true,
+            _ => {}
+        }
+        prop_assert!(self.answered + self.lost <= self.sent);
+        Ok(())
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -125,6 +175,7 @@ proptest! {
         let mut now = Instant::ORIGIN;
         let mut presented = HashSet::new();
         let mut asked: Option<u32> = None;
+        let mut udp = Beside::default();
         let mut client = Client::new(config.clone(), account.clone());
         client.upgraded(now, &mut out);
         for step in steps {
@@ -139,6 +190,13 @@ proptest! {
             match &step {
                 Happens::Message(bytes) => client.message(now, Message::Binary(bytes), &mut out),
                 Happens::Text(text) => client.message(now, Message::Text(text), &mut out),
+                Happens::Datagram(bytes) => {
+                    let before = (client.is_ready(), client.expires_at(), out.bytes.len());
+                    client.datagram(now, bytes, &mut out);
+                    let after = (client.is_ready(), client.expires_at(), out.bytes.len());
+                    prop_assert_eq!(after, before, "the stream is left alone");
+                    prop_assert!(out.closed.is_none());
+                }
                 Happens::Time(millis) => {
                     let until = now + Duration::from_millis(*millis);
                     let mut calls = 0;
@@ -146,7 +204,7 @@ proptest! {
                         now = now.max(at);
                         client.timer(now, &mut out);
                         calls += 1;
-                        prop_assert!(calls <= 4 * millis / 100 + 8, "timers without progress");
+                        prop_assert!(calls <= 8 * millis / 100 + 40, "timers without progress");
                     }
                     now = until;
                 }
@@ -154,9 +212,14 @@ proptest! {
                 Happens::Reconnect => {
                     client = Client::new(config.clone(), account.clone());
                     asked = None;
+                    udp = Beside::default();
                     client.upgraded(now, &mut out);
                 }
             }
+            for event in out.events.drain(..) {
+                udp.tell(&event)?;
+            }
+            udp.is_over |= out.closed.is_some();
             for message in messages(&mut out.bytes, Peer::Client) {
                 let frame = Frame::read(&message).unwrap();
                 prop_assert_ne!(frame.seq, REFUSED_REFRESH_SEQ);
@@ -186,12 +249,20 @@ proptest! {
         let mut out = Outbox::server();
         let mut now = Instant::ORIGIN;
         let mut server = Server::new(backend.clone(), SessionId(1));
+        server.offer_datagrams(4433, HOST);
         let mut accepted = 0;
+        let mut is_over = false;
         for step in steps {
             let mut most = 1024;
             match &step {
                 Happens::Message(bytes) => server.message(now, Message::Binary(bytes), &mut out),
                 Happens::Text(text) => server.message(now, Message::Text(text), &mut out),
+                Happens::Datagram(bytes) => {
+                    let answer = backend.datagrams().answer(HOST, bytes);
+                    prop_assert!(answer.is_none() || (accepted == 1 && !is_over));
+                    prop_assert!(answer.is_none_or(|answer| answer.len() == bytes.len()));
+                    most = 0;
+                }
                 Happens::Time(millis) => {
                     let until = now + Duration::from_millis(*millis);
                     while let Some(at) = server.deadline().filter(|at| *at <= until) {
@@ -204,7 +275,9 @@ proptest! {
                 Happens::LogOut => server.stop(now, crate::session::Stop::Stop, &mut out),
                 Happens::Reconnect => {
                     server = Server::new(backend.clone(), SessionId(1));
+                    server.offer_datagrams(4433, HOST);
                     accepted = 0;
+                    is_over = false;
                     most = 0;
                 }
             }
@@ -218,6 +291,8 @@ proptest! {
             }
             prop_assert_eq!(server.is_ready(), accepted == 1);
             prop_assert!(out.closed.is_none() || server.deadline().is_none());
+            is_over |= out.closed.is_some();
+            prop_assert!(backend.datagrams().sessions() <= usize::from(accepted == 1 && !is_over));
             out.clear();
         }
     }

@@ -3,9 +3,9 @@
 //! - [`Frame`], [`Opcode`] and the payload types: the bytes;
 //! - [`Client`]: one connection's client, with what outlives it in an [`Account`];
 //! - [`Server`]: one connection's server, with what all share in a [`Backend`];
-//! - [`TokenSource`] and [`TokenAuthority`]: both ends of a token's life. No token is ever presented twice by a client.
+//! - [`TokenSource`] and [`TokenAuthority`]: both ends of a token's life. No token is ever presented twice by a client;
+//! - [`Datagram`] and [`Responder`]: heartbeats over UDP, which the stream offers and which never end it.
 //!
-//! The optional UDP heartbeat path is not spoken: `udp_port` in AUTH_OK is read and ignored, the stream is authoritative.
 //! The handshake timeout and the close handshake are the connection's ([`crate::session`]), not the dialect's.
 
 mod account;
@@ -14,6 +14,9 @@ mod authority;
 mod backend;
 mod client;
 mod client_config;
+mod client_refresh;
+mod client_udp;
+mod datagram;
 mod error_code;
 mod faults;
 mod opcode;
@@ -21,7 +24,9 @@ mod payload;
 mod resumable;
 mod server;
 mod server_login;
+mod server_udp;
 mod token;
+mod udp_beats;
 mod version;
 mod wire;
 
@@ -33,6 +38,8 @@ mod laws;
 mod login_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod udp_tests;
 
 pub use account::Account;
 pub use auth_queue::{AuthQueue, QueueFull};
@@ -40,6 +47,7 @@ pub use authority::{Grant, TokenAuthority, TokenRefusal};
 pub use backend::{Backend, ServerConfig};
 pub use client::Client;
 pub use client_config::{Beats, ClientConfig, Flaw};
+pub use datagram::{DATAGRAM_BYTES, Datagram, DatagramCounts, Responder, SessionKey};
 pub use error_code::{code_of, refusal_class};
 pub use opcode::Opcode;
 pub use payload::{AuthError, AuthOk, DisconnectAuth, Hello, Ping, Refresh, RefreshNeeded, RefreshOk};

@@ -5,6 +5,7 @@ use super::error_code::{close_code_of, code_of};
 use super::faults::Faults;
 use super::payload::{AuthError, DisconnectAuth, Ping, Refresh, RefreshNeeded, RefreshOk};
 use super::server_login::Waiting;
+use super::server_udp::Udp;
 use super::token::TokenId;
 use super::wire::{REFUSED_REFRESH_SEQ, encode, header};
 use super::{Backend, Frame, Opcode, SessionId, WireError, WireVersion};
@@ -33,6 +34,8 @@ pub struct Server {
     pub(super) trouble: Option<Box<Trouble>>,
     pub(super) disconnect: Option<Disconnect>,
     logged_out: bool,
+    /// Where heartbeats are taken as datagrams, and from whom.
+    pub(super) udp: Option<Box<Udp>>,
 }
 
 #[derive(Debug)]
@@ -110,6 +113,7 @@ impl Server {
             trouble: None,
             disconnect: None,
             logged_out: false,
+            udp: None,
         }
     }
 
@@ -145,9 +149,9 @@ impl Server {
             (Opcode::AuthLogout, _) => {
                 frame.no_payload().map_err(wrong)?;
                 self.logged_out = true;
-                self.state = State::LoggedOut {
+                self.leave(State::LoggedOut {
                     until: now + CLOSE_WAIT,
-                };
+                });
             }
             (Opcode::AuthPing, State::Ready) => {
                 let ping = frame.payload().map_err(wrong)?;
@@ -185,7 +189,7 @@ impl Server {
                             out,
                         );
                         out.close(Some(1008), "unknown token_id");
-                        self.state = State::Over;
+                        self.leave(State::Over);
                         return;
                     }
                 }
@@ -268,7 +272,7 @@ impl Server {
             "[clw] disconnected session={} reason={text}",
             self.session
         )));
-        self.state = State::Over;
+        self.leave(State::Over);
     }
 
     /// The client broke the protocol: AUTH_ERROR and close 1002.
@@ -283,7 +287,7 @@ impl Server {
             by: Side::Client,
             what,
         });
-        self.state = State::Over;
+        self.leave(State::Over);
     }
 
     pub(super) fn trouble(&mut self) -> &mut Trouble {
@@ -377,7 +381,7 @@ impl ServerDialect for Server {
                 silence,
             });
         }
-        self.state = State::Over;
+        self.leave(State::Over);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -399,7 +403,7 @@ impl ServerDialect for Server {
             State::Ready => self.ready_timer(now, out),
             State::LoggedOut { until } if now >= *until => {
                 out.close(Some(1000), "");
-                self.state = State::Over;
+                self.leave(State::Over);
             }
             _ => {}
         }
@@ -412,7 +416,7 @@ impl ServerDialect for Server {
         };
         if matches!(self.state, State::LoggedOut { .. }) {
             out.close(Some(1000), "");
-            self.state = State::Over;
+            self.leave(State::Over);
         }
         self.disconnect_with(now, Disconnect::Shutdown, 1001, text, out);
     }
@@ -431,6 +435,7 @@ impl ServerDialect for Server {
                 None => live.refresh_refused || now >= live.expires,
             };
         }
+        seen.datagrams = self.datagrams_seen();
         if let Some(trouble) = &self.trouble {
             seen.refusal.clone_from(&trouble.refusal);
             seen.violation.clone_from(&trouble.violation);
@@ -443,6 +448,7 @@ impl ServerDialect for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.leave(State::Over);
         if let Some(live) = self.live.take()
             && !self.logged_out
         {

@@ -110,11 +110,11 @@ impl Server {
                 ttl_s: whole_seconds(ttl),
                 heartbeat_ms: config.heartbeat.map_or(0, |period| micros(period) / 1000),
                 grace_ms: config.grace.map_or(0, |grace| micros(grace) / 1000),
-                udp_port: None,
+                udp_port: self.udp.as_deref().map(|udp| udp.port),
             },
         )]);
         self.live = Some(live);
-        self.state = State::Ready;
+        self.became_live();
         out.emit(ServerEvent::Reached(Stage::Ready));
     }
 

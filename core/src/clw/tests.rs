@@ -331,3 +331,44 @@ fn a_client_takes_less_than_half_a_kilobyte() {
     assert!(own < 500, "{own}");
     assert!(size_of::<Server>() <= 200, "{}", size_of::<Server>());
 }
+
+/// A client whose tokens are got elsewhere, ready with the first.
+fn asking() -> (Pair, std::sync::Arc<Account>) {
+    let account = std::sync::Arc::new(Account::new("a".into(), TokenSource::asked()));
+    assert!(account.put_token(Some(derived_token(&Secret::new(SECRET), "a", 0))));
+    let config = super::harness::client(|_| {});
+    let mut pair = Pair::connect(Instant::ORIGIN, config, &account, &backend(|_| {}), 1, |_| {});
+    pair.run_for(seconds(1));
+    assert!(pair.client.is_ready());
+    (pair, account)
+}
+
+#[test]
+fn a_token_that_is_got_elsewhere_is_asked_for_once_and_waited_for() {
+    let (mut pair, account) = asking();
+    for generation in 1..4 {
+        pair.run_for(seconds(272));
+        assert_eq!(pair.events(&ClientEvent::TokenWanted), generation);
+        assert_eq!(
+            pair.count(Opcode::AuthRefresh),
+            generation - 1,
+            "not without a token"
+        );
+        let token = derived_token(&Secret::new(SECRET), "a", generation as u64);
+        assert!(account.put_token(Some(token)));
+        pair.run_for(seconds(1));
+        assert_eq!(pair.events(&ClientEvent::Refreshed), generation);
+    }
+    assert_eq!(pair.verdict(), Verdict::Open);
+}
+
+#[test]
+fn a_token_that_cannot_be_got_lets_the_session_expire() {
+    let (mut pair, account) = asking();
+    pair.run_for(seconds(272));
+    assert!(!account.put_token(None));
+    pair.run_for(seconds(60));
+    assert_eq!(pair.events(&ClientEvent::TokenWanted), 1);
+    assert_eq!(pair.count(Opcode::AuthRefresh), 0);
+    assert_eq!(pair.verdict(), Verdict::SessionExpired);
+}

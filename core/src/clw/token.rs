@@ -2,7 +2,7 @@
 
 use crate::secret::{Secret, hex};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,6 +58,12 @@ enum Kind {
         next: u64,
     },
     List(VecDeque<Secret>),
+    /// Each is asked for elsewhere.
+    Asked {
+        next: Option<Secret>,
+        given: HashSet<[u8; 32]>,
+        refused: bool,
+    },
 }
 
 impl TokenSource {
@@ -77,13 +83,43 @@ impl TokenSource {
 
     /// These tokens, each once. One that is in the list twice is given once.
     pub fn list(tokens: impl IntoIterator<Item = Secret>) -> Self {
-        let mut known = std::collections::HashSet::new();
+        let mut known = HashSet::new();
         Self(Kind::List(
             tokens
                 .into_iter()
                 .filter(|token| known.insert(token.clone()))
                 .collect(),
         ))
+    }
+
+    /// Tokens that somebody else gets, one each time that one is needed, and puts here with [`TokenSource::put`].
+    pub fn asked() -> Self {
+        Self(Kind::Asked {
+            next: None,
+            given: HashSet::new(),
+            refused: false,
+        })
+    }
+
+    /// Whether tokens are got elsewhere.
+    pub fn is_asked(&self) -> bool {
+        matches!(self.0, Kind::Asked { .. })
+    }
+
+    /// The token that was got elsewhere, or `None`: there is none. `false` if it was given before, or is not wanted.
+    pub fn put(&mut self, token: Option<Secret>) -> bool {
+        let Kind::Asked { next, given, refused } = &mut self.0 else {
+            return false;
+        };
+        let new = token.filter(|token| given.insert(Sha256::digest(token.expose().as_bytes()).into()));
+        *refused = new.is_none();
+        *next = new;
+        next.is_some()
+    }
+
+    /// Whether the last attempt to get a token elsewhere failed.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0, Kind::Asked { refused: true, .. })
     }
 
     /// The next token, never one that was given before; `None` when there is no other.
@@ -100,6 +136,7 @@ impl TokenSource {
                 Some(derived_token(secret, client_id, generation))
             }
             Kind::List(tokens) => tokens.pop_front(),
+            Kind::Asked { next, .. } => next.take(),
         }
     }
 
@@ -109,6 +146,8 @@ impl TokenSource {
             Kind::Fixed(token) => token.is_none(),
             Kind::Derived { next, .. } => *next == u64::MAX,
             Kind::List(tokens) => tokens.is_empty(),
+            // Another can always be asked for.
+            Kind::Asked { .. } => false,
         }
     }
 }
@@ -118,8 +157,6 @@ mod tests {
     use super::*;
     use crate::secret::sha256_hex8;
     use proptest::prelude::*;
-    use std::collections::HashSet;
-
     #[test]
     fn a_derived_token_is_its_formula() {
         let token = derived_token(&Secret::new("s3cret"), "bench.7", 3);
@@ -137,6 +174,21 @@ mod tests {
         assert_eq!(source.next_token(), Some(Secret::new("t")));
         assert!(source.is_exhausted());
         assert_eq!(source.next_token(), None);
+    }
+
+    #[test]
+    fn a_token_from_elsewhere_is_given_once_and_not_taken_a_second_time() {
+        let mut source = TokenSource::asked();
+        assert!(source.is_asked() && !source.is_exhausted() && !source.is_refused());
+        assert_eq!(source.next_token(), None);
+        assert!(source.put(Some(Secret::new("a"))));
+        assert_eq!(source.next_token(), Some(Secret::new("a")));
+        assert_eq!(source.next_token(), None);
+        assert!(!source.put(Some(Secret::new("a"))) && source.is_refused());
+        assert_eq!(source.next_token(), None);
+        assert!(source.put(Some(Secret::new("b"))) && !source.is_refused());
+        assert!(!source.put(None) && source.is_refused());
+        assert!(!TokenSource::fixed(Secret::new("a")).put(Some(Secret::new("b"))));
     }
 
     proptest! {

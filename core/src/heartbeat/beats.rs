@@ -96,7 +96,7 @@ impl Heartbeat {
 }
 
 /// The first point of the grid `from + n × period` that is later than `now`.
-fn after(from: Instant, period: Duration, now: Instant) -> Instant {
+pub(crate) fn after(from: Instant, period: Duration, now: Instant) -> Instant {
     let period_us = crate::time::micros(period).max(1);
     let passed = crate::time::micros(now.since(from)) / period_us + 1;
     from + Duration::from_micros(period_us.saturating_mul(passed))

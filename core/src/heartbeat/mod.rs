@@ -5,3 +5,5 @@ mod gaps;
 
 pub use beats::{Action, Heartbeat};
 pub use gaps::GapTracker;
+
+pub(crate) use beats::after;

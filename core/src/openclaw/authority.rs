@@ -1,15 +1,17 @@
 //! Who may come in: what all sessions of one gateway share.
 
+use super::bootstrap::{Bootstraps, SetupProfile};
 use super::error_code::{
     AUTH_BOOTSTRAP_TOKEN_INVALID, AUTH_DEVICE_TOKEN_MISMATCH, AUTH_PASSWORD_MISMATCH, AUTH_PASSWORD_MISSING,
     AUTH_RATE_LIMITED, AUTH_SCOPE_MISMATCH, AUTH_TOKEN_MISMATCH, AUTH_TOKEN_MISSING,
     DEVICE_IDENTITY_REQUIRED, ErrorCode,
 };
+use super::live_devices::{LiveDevice, LiveDevices};
 use super::login_failures::{CredentialKind, FailurePolicy, LoginFailures};
 use super::pairing::{Approval, DeviceClaim, Grant, PairedDevice, Pairing, PendingDevice, TokenCheck};
 use super::scopes::{Role, Scopes};
 use super::uuid::Uuid;
-use super::wire::Auth;
+use super::wire::{Auth, ClientInfo};
 use crate::secret::Secret;
 use crate::time::Instant;
 use base64::Engine as _;
@@ -24,10 +26,8 @@ use std::time::Duration;
 /// The close frame for sessions whose shared token was rotated away (protocol page, section 7).
 pub const CLOSE_AUTH_CHANGED: (u16, &str) = (4001, "gateway auth changed");
 
-/// How long a setup code is good.
-const BOOTSTRAP_LIFETIME: Duration = Duration::from_secs(600);
-/// Setup codes that may be open at once.
-const MAX_BOOTSTRAP_TOKENS: usize = 10_000;
+/// The close frame for sessions whose device was removed or whose device token was revoked or rotated.
+pub const CLOSE_DEVICE_REMOVED: (u16, &str) = (4001, "device removed");
 
 /// What a gateway was told about credentials.
 #[derive(Clone, Debug)]
@@ -69,7 +69,8 @@ struct State {
     auto_approve_local: bool,
     failures: LoginFailures,
     pairing: Pairing,
-    bootstrap: Vec<(Secret, Instant)>,
+    bootstraps: Bootstraps,
+    live: LiveDevices,
     generation: u64,
     restart_requested: bool,
     random: ChaCha20Rng,
@@ -116,6 +117,15 @@ impl Method {
     }
 }
 
+/// A device that is in.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    /// Its token for the role that it asked for.
+    pub grant: Grant,
+    /// Tokens for other roles, which only a setup code hands over.
+    pub extra: Vec<(Role, Grant)>,
+}
+
 /// A refused login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
@@ -146,7 +156,8 @@ impl Authority {
             auto_approve_local: config.auto_approve_local,
             failures: LoginFailures::new(config.failures),
             pairing: Pairing::new(config.max_devices),
-            bootstrap: Vec::new(),
+            bootstraps: Bootstraps::default(),
+            live: LiveDevices::default(),
             generation: 0,
             restart_requested: false,
             random: ChaCha20Rng::seed_from_u64(config.seed),
@@ -163,28 +174,57 @@ impl Authority {
         self.state().check(now, auth, login)
     }
 
-    /// Lets a device in whose login was accepted: its token, or the approval that it needs.
-    pub fn admit_device(
+    /// Lets a device in whose login was accepted: its token, or the approval that it needs. `local`: it is on the gateway's own
+    /// host. `bootstrap`: the setup code's token that it showed, and what kind of client it is.
+    pub(super) fn admit_device(
         &self,
         claim: &DeviceClaim<'_>,
         local: bool,
-        method: Method,
-        now_ms: i64,
-    ) -> Result<Grant, Approval> {
+        bootstrap: Option<(&str, &ClientInfo)>,
+        (now, now_ms): (Instant, i64),
+    ) -> Result<Admitted, Approval> {
         let mut state = self.state();
-        let reason = match state.pairing.grant(claim) {
-            Ok(grant) => return Ok(grant),
-            Err(reason) => reason,
+        let profile = bootstrap.and_then(|(token, _)| state.bootstraps.show(now, token, claim.device_id));
+        let by_code = bootstrap
+            .zip(profile)
+            .is_some_and(|((_, client), profile)| profile.admits(client, claim.role, claim.scopes));
+        let grant = match state.pairing.grant(claim) {
+            Ok(grant) => grant,
+            Err(_) if by_code || local && state.auto_approve_local => {
+                let token = state.new_token();
+                state.pairing.approve(claim, token, now_ms)
+            }
+            Err(reason) => {
+                let fresh = Uuid::from_random(state.random.random()).to_string();
+                return Err(Approval {
+                    request_id: state.pairing.wait(claim, fresh, now_ms),
+                    reason,
+                });
+            }
         };
-        if local && state.auto_approve_local || method == Method::BootstrapToken {
-            let token = state.new_token();
-            return Ok(state.pairing.approve(claim, token, now_ms));
+        let mut extra = Vec::new();
+        if let (Some(profile), true) = (profile, by_code) {
+            for (role, scopes) in profile.grants() {
+                if role != claim.role {
+                    let token = state.new_token();
+                    let claim = DeviceClaim {
+                        role,
+                        scopes,
+                        ..*claim
+                    };
+                    extra.push((role, state.pairing.approve(&claim, token, now_ms)));
+                }
+            }
         }
-        let fresh = Uuid::from_random(state.random.random()).to_string();
-        Err(Approval {
-            request_id: state.pairing.wait(claim, fresh, now_ms),
-            reason,
-        })
+        if let Some((token, _)) = bootstrap {
+            state.bootstraps.redeem(token);
+        }
+        Ok(Admitted { grant, extra })
+    }
+
+    /// A device's session has come up; it hears when its authority is withdrawn.
+    pub(super) fn enter(&self, device_id: &str, role: Role, sign: u64) -> Arc<LiveDevice> {
+        self.state().live.enter(device_id, role, sign)
     }
 
     /// Approves the device that waits under `request_id`; `None` if none does.
@@ -207,15 +247,21 @@ impl Authority {
         (state.pairing.pending(limit), state.pairing.paired(limit))
     }
 
+    /// The device that waits under `request_id`.
+    pub fn pending_device(&self, request_id: &str) -> Option<PendingDevice> {
+        self.state().pairing.pending_device(request_id)
+    }
+
+    /// Turns away the device that waits under `request_id`, and returns its id; `None` if none does.
+    pub fn reject(&self, request_id: &str) -> Option<String> {
+        self.state().pairing.reject(request_id)
+    }
+
     /// Makes a setup code's token: good once, for ten minutes.
-    pub fn issue_bootstrap_token(&self, now: Instant) -> Secret {
+    pub fn issue_bootstrap_token(&self, now: Instant, profile: SetupProfile) -> Secret {
         let mut state = self.state();
         let token = state.new_token();
-        state.bootstrap.retain(|(_, until)| *until > now);
-        if state.bootstrap.len() >= MAX_BOOTSTRAP_TOKENS {
-            state.bootstrap.remove(0);
-        }
-        state.bootstrap.push((token.clone(), now + BOOTSTRAP_LIFETIME));
+        state.bootstraps.issue(now, token.clone(), profile);
         token
     }
 
@@ -227,9 +273,33 @@ impl Authority {
         state.generation += 1;
     }
 
-    /// Forgets a device and its tokens; returns whether it was known.
-    pub fn revoke_device(&self, device_id: &str) -> bool {
-        self.state().pairing.revoke(device_id)
+    /// Forgets a device and its tokens. Returns the signs of its sessions that are up; `None`: it was not known.
+    pub fn remove_device(&self, device_id: &str) -> Option<Vec<u64>> {
+        let mut state = self.state();
+        let known = state.pairing.revoke(device_id);
+        known.then(|| state.live.withdraw(device_id, None))
+    }
+
+    /// Takes a device's token for one role away; the other role's stays. Returns as [`Authority::remove_device`] does.
+    pub fn revoke_token(&self, device_id: &str, role: Role) -> Option<Vec<u64>> {
+        let mut state = self.state();
+        let known = state.pairing.revoke_token(device_id, role);
+        known.then(|| state.live.withdraw(device_id, Some(role)))
+    }
+
+    /// Replaces a device's token for one role. Returns the new one, and the signs as [`Authority::remove_device`] does.
+    pub fn rotate_device_token(&self, device_id: &str, role: Role, now_ms: i64) -> Option<(Grant, Vec<u64>)> {
+        let mut state = self.state();
+        let token = state.new_token();
+        let grant = state.pairing.rotate_token(device_id, role, token, now_ms)?;
+        Some((grant, state.live.withdraw(device_id, Some(role))))
+    }
+
+    /// Takes all devices' tokens away, and with `forget` the devices too. Returns as [`Authority::remove_device`] does.
+    pub fn revoke_all(&self, forget: bool) -> Vec<u64> {
+        let mut state = self.state();
+        state.pairing.revoke_all(forget);
+        state.live.withdraw_all()
     }
 
     /// Grows with each rotation of the shared secret.
@@ -273,17 +343,22 @@ impl State {
         }
         if token.is_some() || password.is_some() {
             let given = [token.as_deref(), password.as_deref()];
-            if let Some(device_id) = login.device_id
-                && let Some(token) = &token
+            // A device token may come in `token` as well, and is asked after where the shared secret is wrong.
+            let candidate = device_token.as_ref().or(token.as_ref());
+            if let (Some(device_id), Some(candidate)) = (login.device_id, candidate)
                 && !self.is_shared(given)
             {
-                // A device token may come in `token` as well.
+                self.not_locked_out(now, login.address, CredentialKind::Shared)?;
                 match self
                     .pairing
-                    .check_token(device_id, token, login.role, login.scopes)
+                    .check_token(device_id, candidate, login.role, login.scopes)
                 {
                     TokenCheck::Valid => return Ok(Method::DeviceToken),
                     TokenCheck::ScopeMismatch => return Err(AUTH_SCOPE_MISMATCH.into()),
+                    TokenCheck::Unknown if device_token.is_some() => {
+                        self.failures.failed(now, login.address, CredentialKind::Device);
+                        return Err(AUTH_DEVICE_TOKEN_MISMATCH.into());
+                    }
                     TokenCheck::Unknown => {}
                 }
             }
@@ -306,15 +381,10 @@ impl State {
             };
         }
         if let Some(token) = bootstrap
-            && login.device_id.is_some()
+            && let Some(device_id) = login.device_id
         {
             self.not_locked_out(now, login.address, CredentialKind::Bootstrap)?;
-            let open = self
-                .bootstrap
-                .iter()
-                .position(|(known, until)| known.expose() == token && *until > now);
-            return if let Some(at) = open {
-                self.bootstrap.remove(at);
+            return if self.bootstraps.show(now, &token, device_id).is_some() {
                 Ok(Method::BootstrapToken)
             } else {
                 self.failures
@@ -375,158 +445,5 @@ impl State {
                 retry_after: Some(left),
             }),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    const LOGIN: Login<'_> = Login {
-        address: HERE,
-        device_id: None,
-        role: Role::Operator,
-        scopes: Scopes::READ,
-    };
-
-    fn authority(failures: FailurePolicy) -> Authority {
-        Authority::new(AuthorityConfig {
-            token: Some(Secret::new("test-token")),
-            failures,
-            ..AuthorityConfig::default()
-        })
-    }
-
-    fn auth(set: impl FnOnce(&mut Auth)) -> Auth {
-        let mut auth = Auth::default();
-        set(&mut auth);
-        auth
-    }
-
-    fn code(result: Result<Method, Denied>) -> &'static str {
-        result.map_or_else(|denied| denied.code.details, Method::name)
-    }
-
-    #[test]
-    fn the_shared_token_is_accepted_in_token_and_password() {
-        let authority = authority(FailurePolicy::Open);
-        let check = |auth: &Auth| code(authority.check(Instant::ORIGIN, auth, &LOGIN));
-        assert_eq!(check(&auth(|a| a.token = Some("test-token".into()))), "token");
-        assert_eq!(check(&auth(|a| a.password = Some("test-token".into()))), "token");
-        assert_eq!(
-            check(&auth(|a| a.password = Some("x".into()))),
-            "AUTH_TOKEN_MISMATCH"
-        );
-        assert_eq!(check(&Auth::default()), "DEVICE_IDENTITY_REQUIRED");
-        assert_eq!(
-            check(&auth(|a| a.token = Some(String::new()))),
-            "DEVICE_IDENTITY_REQUIRED"
-        );
-    }
-
-    #[test]
-    fn without_a_secret_everybody_comes_in() {
-        let open = Authority::new(AuthorityConfig::default());
-        assert_eq!(
-            code(open.check(Instant::ORIGIN, &Auth::default(), &LOGIN)),
-            "none"
-        );
-    }
-
-    #[test]
-    fn a_lock_out_refuses_the_right_token_too() {
-        let authority = authority(FailurePolicy::LockOut);
-        let wrong = auth(|a| a.token = Some("x".into()));
-        for _ in 0..10 {
-            assert_eq!(
-                code(authority.check(Instant::ORIGIN, &wrong, &LOGIN)),
-                "AUTH_TOKEN_MISMATCH"
-            );
-        }
-        let right = auth(|a| a.token = Some("test-token".into()));
-        let denied = authority.check(Instant::ORIGIN, &right, &LOGIN).unwrap_err();
-        assert_eq!(denied.code, AUTH_RATE_LIMITED);
-        assert_eq!(denied.retry_after, Some(Duration::from_secs(300)));
-        let later = Instant::ORIGIN + Duration::from_secs(300);
-        assert_eq!(code(authority.check(later, &right, &LOGIN)), "token");
-    }
-
-    #[test]
-    fn a_setup_code_is_good_once_and_for_ten_minutes() {
-        let authority = authority(FailurePolicy::Open);
-        let login = Login {
-            device_id: Some("d"),
-            ..LOGIN
-        };
-        let token = authority.issue_bootstrap_token(Instant::ORIGIN);
-        let shown = auth(|a| a.bootstrap_token = Some(token.expose().to_owned()));
-        let check = |now, auth: &Auth| code(authority.check(now, auth, &login));
-        assert_eq!(check(Instant::ORIGIN, &shown), "bootstrap-token");
-        assert_eq!(check(Instant::ORIGIN, &shown), "AUTH_BOOTSTRAP_TOKEN_INVALID");
-        let token = authority.issue_bootstrap_token(Instant::ORIGIN);
-        let shown = auth(|a| a.bootstrap_token = Some(token.expose().to_owned()));
-        let late = Instant::ORIGIN + BOOTSTRAP_LIFETIME;
-        assert_eq!(check(late, &shown), "AUTH_BOOTSTRAP_TOKEN_INVALID");
-    }
-
-    #[test]
-    fn device_tokens_are_told_apart_from_shared_ones() {
-        let authority = authority(FailurePolicy::Open);
-        let claim = DeviceClaim {
-            device_id: "d",
-            public_key: "key",
-            client_id: "cli",
-            client_mode: "cli",
-            platform: "linux",
-            role: Role::Operator,
-            scopes: Scopes::READ,
-        };
-        let token = authority.pair(&claim, 1);
-        let login = Login {
-            device_id: Some("d"),
-            ..LOGIN
-        };
-        let wide = Login {
-            scopes: Scopes::ADMIN,
-            ..login
-        };
-        let in_token = auth(|a| a.token = Some(token.expose().to_owned()));
-        let in_device_token = auth(|a| a.device_token = Some(token.expose().to_owned()));
-        let unknown = auth(|a| a.device_token = Some("x".into()));
-        let check = |auth: &Auth, login: &Login<'_>| code(authority.check(Instant::ORIGIN, auth, login));
-        assert_eq!(check(&in_token, &login), "device-token");
-        assert_eq!(check(&in_device_token, &login), "device-token");
-        assert_eq!(check(&in_device_token, &wide), "AUTH_SCOPE_MISMATCH");
-        assert_eq!(check(&unknown, &login), "AUTH_DEVICE_TOKEN_MISMATCH");
-        assert_eq!(check(&Auth::default(), &login), "AUTH_TOKEN_MISSING");
-        assert!(authority.revoke_device("d"));
-        assert_eq!(check(&in_device_token, &login), "AUTH_DEVICE_TOKEN_MISMATCH");
-    }
-
-    #[test]
-    fn rotation_invalidates_the_old_token() {
-        let authority = authority(FailurePolicy::Open);
-        let before = authority.generation();
-        authority.rotate_token(Secret::new("new"));
-        assert!(authority.generation() > before);
-        let old = auth(|a| a.token = Some("test-token".into()));
-        let new = auth(|a| a.token = Some("new".into()));
-        assert_eq!(
-            code(authority.check(Instant::ORIGIN, &old, &LOGIN)),
-            "AUTH_TOKEN_MISMATCH"
-        );
-        assert_eq!(code(authority.check(Instant::ORIGIN, &new, &LOGIN)), "token");
-    }
-
-    #[test]
-    fn ids_are_uuids_and_repeat_with_the_seed() {
-        let (a, b) = (authority(FailurePolicy::Open), authority(FailurePolicy::Open));
-        let id = a.uuid().to_string();
-        assert_eq!(id, b.uuid().to_string());
-        assert_ne!(id, a.uuid().to_string());
-        assert_eq!(id.len(), 36);
-        assert_eq!(&id[14..15], "4");
     }
 }

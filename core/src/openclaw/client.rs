@@ -1,7 +1,9 @@
 //! The client's side: challenge, connect, hello-ok, ticks, pings, requests.
 
+use super::account::{Account, Attempt};
 use super::error_code::refusal_of;
 use super::identity::{Identity, SignedFields, signature_text_v3};
+use super::scopes::Role;
 use super::wire::{
     Auth, Challenge, ClientInfo, ConnectParams, Device, Frame, HelloOk, RequestFrame, ResponseError,
 };
@@ -38,6 +40,8 @@ pub struct ClientConfig {
     pub ping_period: Option<Duration>,
     /// How long an answer to a ping may take.
     pub ping_timeout: Duration,
+    /// With which code it leaves: 1000, or 1001 where a page is left or loaded again.
+    pub leave_code: u16,
     /// Close with 4000 when no tick came for two periods, as the official client does.
     pub watch_ticks: bool,
     /// What it does wrong on purpose, to see what a gateway makes of it.
@@ -55,6 +59,8 @@ pub enum Flaw {
     NotJson,
     /// Sends another request before `connect`.
     WrongFirst,
+    /// Leaves when it is asked who it is, as helpers do.
+    Leave,
 }
 
 /// What one session proves itself with.
@@ -76,6 +82,8 @@ pub struct Credentials {
 pub struct Client {
     config: Arc<ClientConfig>,
     credentials: Arc<Credentials>,
+    /// The device's account and its turn there, if its tokens outlive the connection.
+    turn: Option<Box<(Arc<Account>, Attempt)>>,
     state: State,
     refusal: Option<Box<ResponseError>>,
     violation: Option<&'static str>,
@@ -113,6 +121,7 @@ impl Client {
             heartbeat: Heartbeat::new(config.ping_period, config.ping_timeout),
             config,
             credentials,
+            turn: None,
             state: State::AwaitChallenge,
             refusal: None,
             violation: None,
@@ -125,6 +134,28 @@ impl Client {
             next_request: 0,
             pending: Vec::new(),
         }
+    }
+
+    /// The next connection of a device: shows what its account says, and tells the account what comes of it. `None`: all that
+    /// the account held is dead.
+    pub fn of_account(
+        config: Arc<ClientConfig>,
+        account: Arc<Account>,
+        identity: Option<Identity>,
+    ) -> Option<Self> {
+        let role = Role::from_name(Some(&config.role)).unwrap_or(Role::Operator);
+        let attempt = account.begin(role)?;
+        let credentials = Credentials {
+            token: attempt.token.clone(),
+            password: attempt.password.clone(),
+            device_token: attempt.device_token.clone(),
+            bootstrap_token: attempt.bootstrap_token.clone(),
+            identity,
+        };
+        Some(Self {
+            turn: Some(Box::new((account, attempt))),
+            ..Self::new(config, Arc::new(credentials))
+        })
     }
 
     fn on_event(&mut self, now: Instant, frame: &Frame<'_>, out: &mut Outbox<ClientEvent>) {
@@ -168,6 +199,10 @@ impl Client {
     fn answer(&mut self, challenge: &Challenge<'_>, out: &mut Outbox<ClientEvent>) {
         match self.config.flaw {
             Some(Flaw::NoConnect) => return,
+            Some(Flaw::Leave) => {
+                self.state = State::Over;
+                return out.close(Some(1000), "");
+            }
             Some(Flaw::NotJson) => out.text("connect"),
             Some(Flaw::WrongFirst) => {
                 out.json(&RequestFrame {
@@ -260,7 +295,11 @@ impl Client {
                     None => self.violated("hello-ok that cannot be read", out),
                 }
             } else {
-                self.refusal = Some(Box::new(frame.error.unwrap_or_default()));
+                let error = frame.error.unwrap_or_default();
+                if let Some((account, attempt)) = self.turn.as_deref() {
+                    account.refused(attempt, &error);
+                }
+                self.refusal = Some(Box::new(error));
                 self.state = State::Over;
             }
             return;
@@ -284,6 +323,9 @@ impl Client {
         self.tick_period = Duration::from_millis(hello.policy.tick_interval_ms);
         self.last_tick = Some(now);
         self.heartbeat.start(now);
+        if let Some((account, attempt)) = self.turn.as_deref() {
+            account.accepted(attempt, &hello);
+        }
         out.emit(ClientEvent::Reached(Stage::Ready));
         if !hello.server.version.is_empty() {
             out.emit(ClientEvent::ServerVersion(hello.server.version));
@@ -384,7 +426,7 @@ impl ClientDialect for Client {
 
     fn log_out(&mut self, _now: Instant, out: &mut Outbox<ClientEvent>) {
         self.state = State::Over;
-        out.close(Some(1000), "done");
+        out.close(Some(self.config.leave_code), "done");
     }
 
     fn request(

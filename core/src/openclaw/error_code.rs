@@ -282,7 +282,8 @@ fn class_of(code: &str, detail: &str, reason: &str, message: &str) -> RefusalCla
                 RefusalClass::Protocol
             }
         }
-        // Every other code with details, and NOT_PAIRED and FORBIDDEN without: who the client is was not accepted.
+        "" if code == "NOT_PAIRED" && !message.contains("identity required") => RefusalClass::PairingRequired,
+        // Every other code with details, and FORBIDDEN without: who the client is was not accepted.
         _ => RefusalClass::Credentials,
     }
 }
@@ -362,6 +363,16 @@ mod tests {
                 r#"{"code":"INVALID_REQUEST","message":"?","details":{"code":"AUTH_SOMETHING_NEW"}}"#,
                 RefusalClass::Credentials,
                 "AUTH_SOMETHING_NEW",
+            ),
+            (
+                r#"{"code":"NOT_PAIRED","message":"device identity required"}"#,
+                RefusalClass::Credentials,
+                "NOT_PAIRED",
+            ),
+            (
+                r#"{"code":"NOT_PAIRED","message":"pairing required"}"#,
+                RefusalClass::PairingRequired,
+                "NOT_PAIRED",
             ),
             ("{}", RefusalClass::Credentials, "error"),
         ] {

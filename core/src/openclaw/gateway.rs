@@ -18,7 +18,7 @@ pub const OLDEST_NODE_PROTOCOL: u32 = 3;
 
 /// `hello-ok` → `features` of the real gateway, 12 kB.
 const REALISTIC_FEATURES: &str = include_str!("features.json");
-const SMALL_FEATURES: &str = r#"{"methods":["health","status","system-presence","node.list","device.pair.list","device.pair.approve","gateway.restart.request","ping"],"events":["connect.challenge","tick","health","shutdown"],"capabilities":[]}"#;
+const SMALL_FEATURES: &str = r#"{"methods":["health","status","system-presence","node.list","device.pair.list","device.pair.approve","device.pair.reject","device.pair.remove","device.pair.setupCode","device.token.rotate","device.token.revoke","gateway.restart.request","ping"],"events":["connect.challenge","tick","health","shutdown"],"capabilities":[]}"#;
 
 /// A gateway's settings.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct GatewayConfig {
     pub max_payload: u64,
     /// `policy.maxBufferedBytes`.
     pub max_buffered_bytes: u64,
+    /// Where devices find it: what a setup code says, if who asks for one says nothing else.
+    pub public_url: Option<String>,
 }
 
 impl Default for GatewayConfig {
@@ -55,6 +57,7 @@ impl Default for GatewayConfig {
             protocol: PROTOCOL,
             max_payload: 26_214_400,
             max_buffered_bytes: 52_428_800,
+            public_url: None,
         }
     }
 }

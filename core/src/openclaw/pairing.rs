@@ -86,8 +86,22 @@ pub struct PairedDevice {
     pub client_mode: String,
     /// Roles granted.
     pub roles: Vec<&'static str>,
+    /// Its tokens, without what they are.
+    pub tokens: Vec<TokenSummary>,
     /// When it was approved, milliseconds since 1970.
     pub approved_at_ms: i64,
+}
+
+/// What may be told of a device's token.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenSummary {
+    /// For which role.
+    pub role: &'static str,
+    /// What it covers.
+    pub scopes: Scopes,
+    /// Milliseconds since 1970.
+    pub created_at_ms: i64,
 }
 
 #[derive(Debug)]
@@ -243,15 +257,51 @@ impl Pairing {
         let Some(paired) = self.paired.get(device_id) else {
             return TokenCheck::Unknown;
         };
-        let holder = Role::ALL.into_iter().find(|role| {
-            paired
-                .grant(*role)
-                .is_some_and(|grant| grant.token.expose() == token)
-        });
-        match holder.and_then(|held| Some((held, paired.grant(held)?))) {
+        // Another role's token is as good as none.
+        match paired.grant(role).filter(|grant| grant.token.expose() == token) {
             None => TokenCheck::Unknown,
-            Some((held, grant)) if held == role && grant.scopes.covers(scopes) => TokenCheck::Valid,
+            Some(grant) if grant.scopes.covers(scopes) => TokenCheck::Valid,
             Some(_) => TokenCheck::ScopeMismatch,
+        }
+    }
+
+    /// The device that waits under `request_id`.
+    pub fn pending_device(&self, request_id: &str) -> Option<PendingDevice> {
+        self.pending
+            .values()
+            .find(|pending| pending.request_id == request_id)
+            .cloned()
+    }
+
+    /// Turns away the device that waits under `request_id` and returns its id. It may ask again, under another id.
+    pub fn reject(&mut self, request_id: &str) -> Option<String> {
+        let device_id = self.pending_device(request_id)?.device_id;
+        self.pending.remove(&*device_id);
+        Some(device_id)
+    }
+
+    /// Takes the device's token for one role away; returns whether there was one. It needs approval to get another.
+    pub fn revoke_token(&mut self, device_id: &str, role: Role) -> bool {
+        self.paired
+            .get_mut(device_id)
+            .is_some_and(|paired| paired.grants[role as usize].take().is_some())
+    }
+
+    /// Replaces the device's token for one role.
+    pub fn rotate_token(&mut self, device_id: &str, role: Role, token: Secret, now_ms: i64) -> Option<Grant> {
+        let grant = self.paired.get_mut(device_id)?.grants[role as usize].as_mut()?;
+        grant.token = token;
+        grant.issued_at_ms = now_ms;
+        Some(grant.clone())
+    }
+
+    /// Takes all tokens away; with `forget`, the devices too.
+    pub fn revoke_all(&mut self, forget: bool) {
+        if forget {
+            self.paired.clear();
+        }
+        for paired in self.paired.values_mut() {
+            paired.grants = [None, None];
         }
     }
 
@@ -289,6 +339,16 @@ fn shown(device_id: &str, paired: &Paired) -> PairedDevice {
             .into_iter()
             .filter(|role| paired.grant(*role).is_some())
             .map(Role::name)
+            .collect(),
+        tokens: Role::ALL
+            .into_iter()
+            .filter_map(|role| {
+                paired.grant(role).map(|grant| TokenSummary {
+                    role: role.name(),
+                    scopes: grant.scopes,
+                    created_at_ms: grant.issued_at_ms,
+                })
+            })
             .collect(),
         approved_at_ms: paired.approved_at_ms,
     }
@@ -368,10 +428,7 @@ mod tests {
             check("d", "t", Role::Operator, Scopes::WRITE),
             TokenCheck::ScopeMismatch
         );
-        assert_eq!(
-            check("d", "t", Role::Node, Scopes::NONE),
-            TokenCheck::ScopeMismatch
-        );
+        assert_eq!(check("d", "t", Role::Node, Scopes::NONE), TokenCheck::Unknown);
         assert_eq!(check("d", "u", Role::Operator, Scopes::READ), TokenCheck::Unknown);
         assert_eq!(check("e", "t", Role::Operator, Scopes::READ), TokenCheck::Unknown);
         assert!(pairing.revoke("d") && !pairing.revoke("d"));

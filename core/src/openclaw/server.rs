@@ -1,13 +1,15 @@
 //! The gateway's side of one session (protocol page, sections 3 to 10).
 
+use super::authority::{CLOSE_DEVICE_REMOVED, Method};
 use super::connect_schema;
 use super::error_code::refusal_of;
 use super::gateway::{Gateway, SessionOptions, Timing};
+use super::live_devices::LiveDevice;
 use super::scopes::{Role, Scopes};
 use super::server_connect::{Accepted, Circumstances, Refused, judge};
 use super::server_rpc::{self, Caller, Served};
 use super::uuid::Uuid;
-use super::wire::{ConnectParams, DeviceTokenGrant, EventFrame, Frame, Policy, ResponseFrame, ServerInfo};
+use super::wire::{ConnectParams, DeviceTokenGrant, EventFrame, Frame, ResponseFrame, ServerInfo};
 use crate::Dialect;
 use crate::session::{Message, Outbox, ServerDialect, ServerEvent, Stop};
 use crate::time::{Instant, earliest};
@@ -15,9 +17,13 @@ use crate::verdict::{Observation, Refusal, Side, Violation};
 use crate::ws::UpgradeRequest;
 use serde::Serialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod devices;
+mod hello;
+
+use hello::{Hello, HelloAuth};
 
 /// Messages that may wait while the answer to connect is held back.
 const MAX_PENDING_FRAMES: u8 = 15;
@@ -44,6 +50,11 @@ pub struct Server {
     role: Role,
     scopes: Scopes,
     wrong_role_calls: u8,
+    /// The device that asks to come in.
+    device_id: Option<Box<str>>,
+    /// The device that is in, with a token of its own.
+    device: Option<Arc<LiveDevice>>,
+    is_by_shared_secret: bool,
     unanswered: u32,
     shutdown_announced: Option<bool>,
     refusal: Option<Box<Refusal>>,
@@ -97,6 +108,9 @@ impl Server {
             role: Role::Operator,
             scopes: Scopes::NONE,
             wrong_role_calls: 0,
+            device_id: None,
+            device: None,
+            is_by_shared_secret: false,
             unanswered: 0,
             shutdown_announced: None,
             refusal: None,
@@ -218,6 +232,7 @@ impl Server {
                 refuse: self.options.refuse,
             },
         );
+        self.device_id = params.device.as_ref().map(|device| device.id.as_str().into());
         if let Err(refused) = &answer {
             out.emit(ServerEvent::Log(self.unauthorized_line(params, refused)));
         }
@@ -267,18 +282,26 @@ impl Server {
     fn hello(&mut self, now: Instant, id: &str, accepted: &Accepted, out: &mut Outbox<ServerEvent>) {
         self.role = accepted.role;
         self.scopes = accepted.scopes;
+        self.is_by_shared_secret = matches!(accepted.method, Method::Token | Method::Password);
+        let device_id = self.device_id.take().filter(|_| accepted.grant.is_some());
+        self.device = device_id.map(|id| {
+            self.gateway
+                .authority
+                .enter(&id, accepted.role, self.conn_id.sign())
+        });
         self.state = State::Ready;
         self.challenge_at = None;
         self.next_tick = self.options.ticks.then(|| self.gateway.next_tick(now));
         let token = accepted.grant.as_ref().map(|grant| grant.token.expose());
-        let handed_over: Vec<_> = token
-            .filter(|_| accepted.bootstrapped)
-            .map(|token| DeviceTokenGrant {
-                device_token: token.to_owned(),
-                role: accepted.role.name().to_owned(),
-                scopes: accepted.scopes.names().map(str::to_owned).collect(),
+        let handed_over = accepted
+            .extra
+            .iter()
+            .map(|(role, grant)| DeviceTokenGrant {
+                device_token: grant.token.expose().to_owned(),
+                role: role.name().to_owned(),
+                scopes: grant.scopes.names().map(str::to_owned).collect(),
+                issued_at_ms: Some(grant.issued_at_ms),
             })
-            .into_iter()
             .collect();
         out.json(&ResponseFrame {
             kind: "res",
@@ -335,6 +358,7 @@ impl Server {
             gateway: &self.gateway,
             role: self.role,
             scopes: self.scopes,
+            device_id: self.device.as_ref().map(|device| &*device.device_id),
         };
         match server_rpc::serve(&caller, now, id, method, frame, out) {
             Served::Answered => self.wrong_role_calls = 0,
@@ -356,39 +380,6 @@ impl Server {
         if self.gateway.config.health_events && number.is_multiple_of(2) {
             self.broadcast("health", &server_rpc::health(wall_ms), out);
         }
-    }
-
-    /// The real gateway's log line, without the peer's address, which only the socket's owner knows.
-    fn unauthorized_line(&self, params: &ConnectParams, refused: &Refused) -> String {
-        let auth = params.auth.as_ref();
-        let has = |field: fn(&super::Auth) -> &Option<String>| auth.is_some_and(|auth| field(auth).is_some());
-        let kind = if has(|a| &a.token) {
-            "token"
-        } else if has(|a| &a.password) {
-            "password"
-        } else if has(|a| &a.device_token) {
-            "device-token"
-        } else if has(|a| &a.bootstrap_token) {
-            "bootstrap-token"
-        } else {
-            "none"
-        };
-        let details = refused.error.details.as_ref();
-        let reason = details
-            .and_then(|d| d.auth_reason.as_deref().or(d.reason.as_deref()))
-            .unwrap_or(refused.code);
-        // The id and mode are of closed lists; version and role are the client's own words, so they are escaped and cut.
-        let word = |text: &str| text.escape_debug().take(40).collect::<String>();
-        format!(
-            "unauthorized conn={} client={} {} v{} role={} scopes={} auth={kind} device={} reason={reason}",
-            self.conn_id,
-            params.client.id,
-            params.client.mode,
-            word(&params.client.version),
-            word(params.role.as_deref().unwrap_or("operator")),
-            params.scopes.as_ref().map_or(0, Vec::len),
-            if params.device.is_some() { "yes" } else { "no" },
-        )
     }
 }
 
@@ -433,6 +424,9 @@ impl ServerDialect for Server {
     }
 
     fn deadline(&self) -> Option<Instant> {
+        if self.is_withdrawn() {
+            return Some(Instant::ORIGIN);
+        }
         let held = match &self.state {
             State::Held(held) => held.until,
             _ => None,
@@ -441,6 +435,10 @@ impl ServerDialect for Server {
     }
 
     fn timer(&mut self, now: Instant, out: &mut Outbox<ServerEvent>) {
+        if self.is_withdrawn() {
+            let (code, reason) = CLOSE_DEVICE_REMOVED;
+            return self.close(code, reason, out);
+        }
         if self.challenge_at.is_some_and(|at| now >= at) {
             self.challenge(now, out);
         }
@@ -481,31 +479,4 @@ impl ServerDialect for Server {
             what: what.to_owned(),
         });
     }
-}
-
-#[derive(Serialize)]
-struct Hello<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    protocol: u32,
-    server: ServerInfo,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    features: Option<&'a RawValue>,
-    snapshot: serde_json::Value,
-    auth: HelloAuth<'a>,
-    policy: Policy,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HelloAuth<'a> {
-    method: &'static str,
-    role: &'static str,
-    scopes: Scopes,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issued_at_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    device_tokens: Vec<DeviceTokenGrant>,
 }

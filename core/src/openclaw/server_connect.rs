@@ -1,6 +1,6 @@
 //! The verdict on a connect: who is in, with what, or why not.
 
-use super::authority::{Authority, Login, Method};
+use super::authority::{Admitted, Authority, Login, Method};
 use super::error_code::{
     AUTH_RATE_LIMITED, AUTH_TOKEN_MISMATCH, CONTROL_UI_ORIGIN_NOT_ALLOWED, DEVICE_AUTH_DEVICE_ID_MISMATCH,
     DEVICE_AUTH_NONCE_MISMATCH, DEVICE_AUTH_NONCE_REQUIRED, DEVICE_AUTH_SIGNATURE_EXPIRED,
@@ -40,7 +40,8 @@ pub(super) struct Accepted {
     pub(super) scopes: Scopes,
     pub(super) method: Method,
     pub(super) grant: Option<Grant>,
-    pub(super) bootstrapped: bool,
+    /// Tokens for other roles that a setup code handed over.
+    pub(super) extra: Vec<(Role, Grant)>,
 }
 
 /// A client that is not: the answer, then the close.
@@ -151,7 +152,7 @@ pub(super) fn judge(params: &ConnectParams, at: &Circumstances<'_>) -> Result<Ac
         scopes,
         method,
         grant: None,
-        bootstrapped: method == Method::BootstrapToken,
+        extra: Vec::new(),
     };
     let by_shared_secret = matches!(method, Method::Token | Method::Password | Method::None);
     match &params.device {
@@ -174,10 +175,20 @@ pub(super) fn judge(params: &ConnectParams, at: &Circumstances<'_>) -> Result<Ac
                 scopes,
             };
             let local = at.address.is_loopback() && is_loopback_host(at.host);
-            let grant = authority
-                .admit_device(&claim, local, method, wall_ms)
-                .map_err(|approval| pairing_required(&approval))?;
+            let code = params
+                .auth
+                .as_ref()
+                .and_then(|auth| auth.bootstrap_token.as_deref());
+            let bootstrap = code
+                .filter(|_| method == Method::BootstrapToken)
+                .map(|token| (token, client));
+            // A node that shows a setup code is asked to go on connecting until it is approved.
+            let waits = bootstrap.is_some() && role == Role::Node;
+            let Admitted { grant, extra } = authority
+                .admit_device(&claim, local, bootstrap, (at.now, wall_ms))
+                .map_err(|approval| pairing_required(&approval, waits))?;
             accepted.grant = Some(grant);
+            accepted.extra = extra;
         }
     }
     Ok(accepted)
@@ -297,7 +308,7 @@ fn check_device(device: &Device, params: &ConnectParams, nonce: &str, wall_ms: i
     }
 }
 
-fn pairing_required(approval: &Approval) -> Refused {
+fn pairing_required(approval: &Approval, waits: bool) -> Refused {
     let mut refused = Refused::from(PAIRING_REQUIRED);
     let why = match approval.reason {
         "role-upgrade" => "device is asking for a higher role than currently approved",
@@ -313,6 +324,10 @@ fn pairing_required(approval: &Approval) -> Refused {
     if let Some(details) = &mut refused.error.details {
         details.reason = Some(approval.reason.to_owned());
         details.request_id = Some(approval.request_id.clone());
+        if waits && approval.reason == "not-paired" {
+            details.recommended_next_step = Some("wait_then_retry".to_owned());
+            details.pause_reconnect = Some(false);
+        }
     }
     refused
 }

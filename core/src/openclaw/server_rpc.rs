@@ -2,21 +2,19 @@
 
 use super::gateway::Gateway;
 use super::scopes::{Role, Scopes};
+use super::server_pairing;
 use super::wire::{ErrorDetails, Frame, ResponseError, ResponseFrame};
 use crate::session::{Outbox, ServerEvent};
 use crate::time::Instant;
-use serde::Deserialize;
 use serde_json::json;
-use std::borrow::Cow;
-
-/// `device.pair.list` shows at most that many devices of each kind.
-const MAX_LISTED: usize = 1000;
 
 /// Who asks.
 pub(super) struct Caller<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) role: Role,
     pub(super) scopes: Scopes,
+    /// The device that it came in as, by a token of its own.
+    pub(super) device_id: Option<&'a str>,
 }
 
 /// How a request ended, for the session that keeps count.
@@ -33,7 +31,13 @@ fn needed(method: &str) -> Option<Scopes> {
     Some(match method {
         "health" | "ping" => Scopes::NONE,
         "status" | "system-presence" | "node.list" => Scopes::READ,
-        "device.pair.list" | "device.pair.approve" => Scopes::PAIRING,
+        "device.pair.list"
+        | "device.pair.approve"
+        | "device.pair.reject"
+        | "device.pair.remove"
+        | "device.pair.setupCode"
+        | "device.token.rotate"
+        | "device.token.revoke" => Scopes::PAIRING,
         "gateway.restart.request" => Scopes::ADMIN,
         _ => return None,
     })
@@ -92,11 +96,9 @@ pub(super) fn serve(
         ),
         "system-presence" => answer(out, id, &json!([])),
         "node.list" => answer(out, id, &json!({"ts": wall_ms, "nodes": []})),
-        "device.pair.list" => {
-            let (pending, paired) = caller.gateway.authority.devices(MAX_LISTED);
-            answer(out, id, &json!({"pending": pending, "paired": paired}));
+        _ if method.starts_with("device.") => {
+            server_pairing::serve(caller, now, id, method, frame.params, out);
         }
-        "device.pair.approve" => approve(caller, wall_ms, id, frame, out),
         "gateway.restart.request" => {
             caller.gateway.authority.request_restart();
             answer(out, id, &json!({"ok": true, "status": "scheduled"}));
@@ -111,31 +113,8 @@ pub(super) fn health(wall_ms: i64) -> serde_json::Value {
     json!({"ok": true, "ts": wall_ms, "durationMs": 0, "channels": {}, "agents": []})
 }
 
-fn approve(caller: &Caller<'_>, wall_ms: i64, id: &str, frame: &Frame<'_>, out: &mut Outbox<ServerEvent>) {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Params<'a> {
-        #[serde(borrow)]
-        request_id: Cow<'a, str>,
-    }
-    let params = frame
-        .params
-        .and_then(|params| serde_json::from_str::<Params<'_>>(params.get()).ok());
-    let Some(params) = params else {
-        let message = "invalid device.pair.approve params: at root: must have required property 'requestId'";
-        return refuse(out, id, invalid(message.to_owned()));
-    };
-    match caller.gateway.authority.approve(&params.request_id, wall_ms) {
-        Some(device) => answer(
-            out,
-            id,
-            &json!({"requestId": params.request_id, "device": device}),
-        ),
-        None => refuse(out, id, invalid("unknown requestId".to_owned())),
-    }
-}
-
-fn answer(out: &mut Outbox<ServerEvent>, id: &str, payload: &impl serde::Serialize) {
+/// Answers with success.
+pub(super) fn answer(out: &mut Outbox<ServerEvent>, id: &str, payload: &impl serde::Serialize) {
     out.json(&ResponseFrame {
         kind: "res",
         id,

@@ -13,6 +13,12 @@ impl Uuid {
         bytes[8] = bytes[8] & 0x3f | 0x80;
         Self(bytes)
     }
+
+    /// Its first half as a number.
+    pub(super) fn sign(self) -> u64 {
+        let half = self.0.first_chunk().copied().unwrap_or_default();
+        u64::from_be_bytes(half)
+    }
 }
 
 impl fmt::Display for Uuid {

@@ -129,6 +129,9 @@ pub struct ErrorDetails {
     /// Whether a stored device token may be tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub can_retry_with_device_token: Option<bool>,
+    /// With `PAIRING_REQUIRED`: `false` asks the client to go on connecting while it waits for approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_reconnect: Option<bool>,
     /// With `PROTOCOL_MISMATCH`: what the server speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_protocol: Option<u32>,
@@ -328,6 +331,9 @@ pub struct DeviceTokenGrant {
     pub role: String,
     /// Its scopes.
     pub scopes: Vec<String>,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_at_ms: Option<i64>,
 }
 
 /// `hello-ok` → `policy`.

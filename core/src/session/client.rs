@@ -3,7 +3,7 @@
 use super::{ClientDialect, ClientEvent, Finish, Message, Outbox};
 use crate::Stage;
 use crate::time::{Instant, earliest};
-use crate::verdict::{CloseFrame, Connect, EndingKind, Observation, Side, Viewpoint, Violation};
+use crate::verdict::{CloseFrame, Connect, EndingKind, Observation, Side, Viewpoint, Violation, is_helper};
 use crate::ws::{self, Decoder, Incoming, Peer, UpgradeError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct ClientConfig {
     pub target: String,
     /// `User-Agent` header.
     pub user_agent: String,
+    /// `Origin` header: the page that a browser's client belongs to.
+    pub origin: Option<String>,
     /// Time from the connect call until ready; then the client gives up.
     pub timeout: Duration,
     /// Largest message accepted, in bytes.
@@ -125,6 +127,7 @@ impl ClientConnection {
             &config.target,
             self.dialect.protocols(),
             &config.user_agent,
+            config.origin.as_deref(),
             nonce,
         );
         self.phase = Phase::Upgrading {
@@ -255,6 +258,18 @@ impl ClientConnection {
         self.is_ready() && self.dialect.request(now, call, scheduled, method, params, out)
     }
 
+    /// A datagram came for this session, beside its stream. It never ends the connection.
+    pub fn datagram(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox<ClientEvent>) {
+        if matches!(self.phase, Phase::Open) {
+            self.dialect.datagram(now, bytes, out);
+        }
+    }
+
+    /// Datagrams that were offered cannot be sent from here: they are left out.
+    pub fn without_datagrams(&mut self) {
+        self.dialect.without_datagrams();
+    }
+
     /// What was seen of this connection, as of `now`.
     pub fn observation(&self, now: Instant) -> Observation {
         let end = self.ended_at.unwrap_or(now);
@@ -276,6 +291,7 @@ impl ClientConnection {
             ended_by: self.facts.ended_by,
             violation: self.facts.violation.clone(),
             since_first_message: self.entered(Stage::Auth).map(|at| end.since(at)),
+            helper: is_helper(&self.config.user_agent),
             ..Observation::default()
         };
         self.dialect.observe(end, &mut seen);

@@ -34,6 +34,14 @@ pub trait ClientDialect: Send {
     /// A message came.
     fn message(&mut self, now: Instant, message: Message<'_>, out: &mut Outbox<ClientEvent>);
 
+    /// A datagram came for this session, beside its stream (CLW).
+    fn datagram(&mut self, now: Instant, bytes: &[u8], out: &mut Outbox<ClientEvent>) {
+        let _ = (now, bytes, out);
+    }
+
+    /// Datagrams that were offered cannot be sent from here: they are left out.
+    fn without_datagrams(&mut self) {}
+
     /// When [`ClientDialect::timer`] wants to be called, if nothing else happens.
     fn deadline(&self) -> Option<Instant>;
 

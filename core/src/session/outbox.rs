@@ -1,6 +1,7 @@
 //! What a machine wants done: bytes to send, events to count, the connection to be ended.
 
 use crate::Stage;
+use crate::clw::{DATAGRAM_BYTES, SessionKey};
 use crate::secret::Secret;
 use crate::ws::{self, Control, Data, Masks, OpCode};
 use std::time::Duration;
@@ -19,6 +20,24 @@ pub enum ClientEvent {
     },
     /// Its answer did not come in time.
     HeartbeatMissed,
+    /// The server takes heartbeats as datagrams too, at this port of its address; this session's have this key.
+    DatagramsOffered {
+        /// UDP port.
+        port: u16,
+        /// The session's id in them.
+        session: SessionKey,
+    },
+    /// A heartbeat to be sent as a datagram.
+    Datagram([u8; DATAGRAM_BYTES]),
+    /// The answer to a heartbeat as a datagram came.
+    DatagramAnswered {
+        /// Round trip.
+        rtt: Duration,
+    },
+    /// Answers to so many heartbeats as datagrams did not come in time.
+    DatagramsLost(u64),
+    /// Datagrams go out and none comes back, while the stream lives: told once, and again after a datagram has come.
+    OneWayLoss,
     /// A server's heartbeat (tick) came.
     Tick {
         /// Time since the one before.
@@ -44,6 +63,8 @@ pub enum ClientEvent {
     Refreshed,
     /// A refresh was refused: the credential is dead.
     RefreshRefused,
+    /// A new token is needed for a refresh, and is to be got elsewhere; the machine watches its account for it (CLW).
+    TokenWanted,
     /// The token should be renewed beside the connection (ClawChat's REST endpoint); the machine watches for the result.
     RefreshDue,
     /// A notification came (ClawChat).
@@ -80,7 +101,7 @@ pub enum ServerEvent {
     Heartbeat,
     /// A token was refreshed.
     Refreshed,
-    /// The place of another session was taken: that one is to be woken, so that it can say goodbye.
+    /// The place of another session was taken, or its authority withdrawn: that one is to be woken, so that it can say goodbye.
     TookOver {
         /// Its number.
         session: u64,

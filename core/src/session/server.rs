@@ -3,9 +3,11 @@
 mod door;
 mod frames;
 
-use super::{Admit, Finish, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
+use super::{Admit, Finish, HttpAnswer, Outbox, ServerConfig, ServerDialect, ServerEvent, Stop};
 use crate::time::{Instant, earliest};
-use crate::verdict::{CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation};
+use crate::verdict::{
+    CloseFrame, EndingKind, HeartbeatLoss, Observation, Side, Viewpoint, Violation, is_helper,
+};
 use crate::ws::{Decoder, Peer, UpgradeRequest};
 use crate::{Dialect, Stage};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use std::time::Duration;
 enum Phase {
     /// Collecting the HTTP head.
     Head,
+    /// The answer to an HTTP call is ready and waits for its time.
+    Answering { at: Instant },
     /// 101 was sent.
     Open,
     /// The server's close frame is out; its echo is awaited. Frames cannot be read any more once one was broken.
@@ -39,6 +43,7 @@ struct Facts {
     heartbeat_loss: Option<HeartbeatLoss>,
     slow_consumer: bool,
     handshake_timed_out: bool,
+    late_answer: Option<HttpAnswer>,
 }
 
 /// The server's end of one connection.
@@ -111,7 +116,7 @@ impl<D: ServerDialect> ServerConnection<D> {
         match self.phase {
             Phase::Head => self.head(now, bytes, out),
             Phase::Open | Phase::Closing { can_read: true, .. } => self.frames(now, bytes, out),
-            Phase::Closing { .. } | Phase::Ended => {}
+            Phase::Answering { .. } | Phase::Closing { .. } | Phase::Ended => {}
         }
         self.settle(now, start, out);
     }
@@ -145,7 +150,12 @@ impl<D: ServerDialect> ServerConnection<D> {
                 }
             }
             Phase::Closing { until, .. } if now >= until => out.finish(Finish::Fin),
-            Phase::Head | Phase::Closing { .. } | Phase::Ended => {}
+            Phase::Answering { at } if now >= at => {
+                if let Some(answer) = self.facts().late_answer.take() {
+                    self.give_answer(&answer, out);
+                }
+            }
+            Phase::Head | Phase::Answering { .. } | Phase::Closing { .. } | Phase::Ended => {}
         }
         self.settle_dialect(now, start, out);
     }
@@ -161,7 +171,7 @@ impl<D: ServerDialect> ServerConnection<D> {
                 let own = earliest(self.handshake_deadline(), self.beat);
                 earliest(own, self.dialect.as_ref().and_then(ServerDialect::deadline))
             }
-            Phase::Closing { until, .. } => Some(until),
+            Phase::Answering { at: until } | Phase::Closing { until, .. } => Some(until),
             Phase::Ended => None,
         }
     }
@@ -232,6 +242,11 @@ impl<D: ServerDialect> ServerConnection<D> {
             unanswered_server_ping: self.pinged.map(|at| end - at),
             slow_consumer: facts.slow_consumer,
             handshake_timed_out: facts.handshake_timed_out,
+            helper: self
+                .request
+                .as_ref()
+                .and_then(|request| request.user_agent.as_deref())
+                .is_some_and(is_helper),
             ..Observation::default()
         };
         if self.http_only {

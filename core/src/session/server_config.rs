@@ -142,6 +142,8 @@ pub trait Admit<D: ServerDialect> {
         HttpAnswer {
             status: 404,
             json: "{}".to_owned(),
+            delay: Duration::ZERO,
+            is_lost: false,
         }
     }
 
@@ -177,6 +179,10 @@ pub struct HttpAnswer {
     pub status: u16,
     /// The body.
     pub json: String,
+    /// It is sent so much later.
+    pub delay: Duration,
+    /// The connection is reset instead.
+    pub is_lost: bool,
 }
 
 /// An HTTP error instead of the 101.

@@ -87,7 +87,7 @@ fn words(bytes: &[u8]) -> Vec<String> {
 
 fn request(target: &str, protocols: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_request(&mut bytes, "h", target, protocols, "agent", [1; 16]);
+    write_request(&mut bytes, "h", target, protocols, "agent", None, [1; 16]);
     bytes
 }
 

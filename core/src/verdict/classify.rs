@@ -78,6 +78,11 @@ pub fn classify(seen: &Observation) -> Judgement {
     }
 }
 
+/// Whether a user agent is a helper's: a probe, a watchdog and the like, which connect and leave.
+pub fn is_helper(user_agent: &str) -> bool {
+    user_agent.to_ascii_lowercase().contains("helper")
+}
+
 /// Whether this session counts into the error rate: an error verdict, unless a helper left before connect, which is
 /// its habit and nobody's failure.
 pub fn counts_as_error(seen: &Observation, judgement: &Judgement) -> bool {

@@ -1,6 +1,6 @@
 //! The texts of the dictionary: what a person at an incident needs to know of each ending.
 
-use super::{RefusalClass, ResetClass, Verdict, entries};
+use super::{ResetClass, Verdict, entries};
 use crate::Dialect;
 
 /// One ending, explained.
@@ -43,37 +43,20 @@ pub struct EvidenceSources {
     pub gateway_log: &'static [&'static str],
 }
 
-/// One error code of the OpenClaw gateway (`error.details.code`, protocol page section 6), or one ClawChat hello-fail
-/// reason.
+/// One error code of the wire: OpenClaw's `error.details.code` (protocol page section 6), a reason of CLW's DISCONNECT_AUTH, a
+/// ClawChat hello-fail reason or error code.
 #[derive(Debug)]
 pub struct ErrorCodeEntry {
     /// As on the wire.
     pub code: &'static str,
     /// Who sends it.
     pub dialect: Dialect,
-    /// The class that it belongs to; `None` where the session goes on.
-    pub class: Option<RefusalClass>,
+    /// What a session that ends with it is called; `None` where the session goes on.
+    pub verdict: Option<Verdict>,
     /// When it is sent.
     pub meaning: &'static str,
     /// What to do.
     pub fix: &'static str,
-}
-
-impl ErrorCodeEntry {
-    /// What a session refused with this code is called.
-    pub const fn verdict(&self) -> Option<Verdict> {
-        match self.class {
-            Some(RefusalClass::Overloaded) => Some(Verdict::ServerOverloaded),
-            Some(RefusalClass::Unavailable) => Some(Verdict::ServerUnavailable),
-            Some(RefusalClass::RateLimited) => Some(Verdict::RateLimited),
-            Some(RefusalClass::PairingRequired) => Some(Verdict::PairingRequired),
-            Some(RefusalClass::VersionMismatch) => Some(Verdict::VersionMismatch),
-            Some(RefusalClass::Credentials) => Some(Verdict::AuthFailed),
-            Some(RefusalClass::AuthUnavailable) => Some(Verdict::AuthUnavailable),
-            Some(RefusalClass::Protocol) => Some(Verdict::ProtocolError),
-            None => None,
-        }
-    }
 }
 
 /// One class of RST, explained.
@@ -114,8 +97,10 @@ pub fn reset_entry(class: ResetClass) -> &'static ResetEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Stage;
+    use crate::openclaw::refusal_of;
     use crate::verdict::{Observation, Refusal, classify};
+    use crate::{Stage, clawchat};
+    use serde_json::json;
     use std::collections::BTreeSet;
 
     #[test]
@@ -162,23 +147,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_refusal_with_a_known_code_gets_the_verdict_that_its_entry_promises() {
-        for known in error_codes() {
-            let (Some(class), Some(expected)) = (known.class, known.verdict()) else {
-                continue;
-            };
-            let seen = Observation {
-                dialect: known.dialect,
-                stage: Stage::Auth,
-                refusal: Some(Refusal {
-                    class,
+    /// What a client sees of a login that ends with this code.
+    fn seen(known: &ErrorCodeEntry) -> Observation {
+        let mut seen = Observation {
+            dialect: known.dialect,
+            stage: Stage::Auth,
+            ..Observation::default()
+        };
+        match known.dialect {
+            Dialect::Clw => {
+                seen.stage = Stage::Ready;
+                seen.disconnect = Some(serde_json::from_value(json!(known.code)).unwrap());
+            }
+            Dialect::Clawchat => {
+                seen.refusal = Some(Refusal {
+                    class: clawchat::refusal_class(known.code),
                     code: known.code.to_owned(),
                     message: String::new(),
-                }),
-                ..Observation::default()
-            };
-            assert_eq!(classify(&seen).verdict, expected, "{}", known.code);
+                });
+            }
+            _ => {
+                let error = match known.code {
+                    "startup-sidecars" | "gateway-restarting" => {
+                        json!({"code": "UNAVAILABLE", "message": "", "details": {"reason": known.code}})
+                    }
+                    "INVALID_REQUEST" | "UNAVAILABLE" | "NOT_PAIRED" => {
+                        json!({"code": known.code, "message": ""})
+                    }
+                    code => json!({"code": "INVALID_REQUEST", "message": "", "details": {"code": code}}),
+                };
+                seen.refusal = Some(refusal_of(&serde_json::from_value(error).unwrap()));
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn a_login_that_ends_with_a_known_code_gets_the_verdict_that_its_entry_promises() {
+        for known in error_codes() {
+            if let Some(expected) = known.verdict {
+                assert_eq!(classify(&seen(known)).verdict, expected, "{}", known.code);
+            }
         }
     }
 
@@ -190,7 +199,7 @@ mod tests {
             .collect();
         assert_eq!(codes.len(), error_codes().len());
         assert_eq!(
-            error_code("auth_token_mismatch").and_then(ErrorCodeEntry::verdict),
+            error_code("auth_token_mismatch").and_then(|known| known.verdict),
             Some(Verdict::AuthFailed)
         );
         assert!(error_code("NO_SUCH").is_none());

@@ -5,8 +5,8 @@
 
 use super::bands::{DurationBand, handshake_elapsed, handshake_timeout};
 use super::{
-    CloseFrame, Connect, Disconnect, EndingKind, Judgement, Observation, ResetClass, Side, Verdict,
-    Viewpoint, close_code,
+    CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, Judgement, Observation, OneWay, ResetClass,
+    Side, Verdict, Viewpoint, close_code,
 };
 use crate::units::show_duration;
 use crate::{Dialect, Stage};
@@ -21,7 +21,10 @@ const IDLE_TIMERS: &[(u64, &str)] = &[
     (100, "Cloudflare"),
     (240, "Azure load balancer"),
     (270, "some NATs and firewalls"),
+    (300, "F5 BIG-IP"),
     (350, "AWS NLB and NAT gateway"),
+    (600, "Google Cloud's connection tracking"),
+    (3600, "Cisco ASA"),
 ];
 
 /// What speaks for the verdict, one checkable fact a line, the strongest first; then what could not be seen.
@@ -145,6 +148,9 @@ fn signs(seen: &Observation, lines: &mut Vec<String>) {
             show_duration(loss.silence)
         ));
     }
+    if let Some(beats) = seen.datagrams {
+        datagrams(seen.viewpoint, beats, lines);
+    }
     if let Some(waited) = seen.unanswered_server_ping {
         lines.push(format!(
             "a ws ping of the server was unanswered for {}",
@@ -166,6 +172,33 @@ fn signs(seen: &Observation, lines: &mut Vec<String>) {
     }
     if seen.helper {
         lines.push("the user agent is a helper's: leaving before connect is its habit".to_owned());
+    }
+}
+
+/// What the heartbeats beside the stream tell.
+fn datagrams(viewpoint: Viewpoint, beats: DatagramBeats, lines: &mut Vec<String>) {
+    let DatagramBeats {
+        pings,
+        pongs,
+        one_way,
+    } = beats;
+    if let Some(OneWay { lost, lasted }) = one_way {
+        lines.push(format!(
+            "one-way heartbeat loss: {lost} AUTH_PING datagrams in a row went out within {} and no AUTH_PONG came back, \
+             while the stream lived (a NAT or firewall that lets one direction through)",
+            show_duration(lasted)
+        ));
+    }
+    let verb = match viewpoint {
+        Viewpoint::Client => ("sent", "came back in time"),
+        Viewpoint::Server => ("came", "sent"),
+        Viewpoint::Wire => ("seen", "seen"),
+    };
+    if pongs < pings {
+        lines.push(format!(
+            "heartbeats over UDP: {pings} AUTH_PING {}, {pongs} AUTH_PONG {}",
+            verb.0, verb.1
+        ));
     }
 }
 
@@ -207,7 +240,9 @@ fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
         ));
     }
     // Right after a whole-second idle time a middlebox's timer is likelier than chance.
-    if matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
+    let was_cut = matches!(seen.ending, EndingKind::Fin | EndingKind::Rst);
+    if was_cut
+        && matches!(verdict, Verdict::InjectedReset | Verdict::HeartbeatMiss)
         && let Some(idle) = seen.heartbeat_loss.map(|loss| loss.silence)
         && let Some(named) = idle_timer(idle)
     {
@@ -215,7 +250,8 @@ fn transport(seen: &Observation, verdict: Verdict, lines: &mut Vec<String>) {
     }
 }
 
-fn idle_timer(idle: Duration) -> Option<&'static str> {
+/// Whose idle timer a silence fits, to half a second; `None` if it is nobody's that we know.
+pub fn idle_timer(idle: Duration) -> Option<&'static str> {
     IDLE_TIMERS
         .iter()
         .find(|(seconds, _)| Duration::from_secs(*seconds).abs_diff(idle) <= Duration::from_millis(500))

@@ -11,16 +11,16 @@ mod reason;
 mod reset;
 
 pub use bands::{DurationBand, default_handshake_timeout};
-pub use classify::{classify, counts_as_error};
+pub use classify::{classify, counts_as_error, is_helper};
 pub use close_code::{CloseCodeEntry, CloseStage, close_code, close_codes, close_codes_of};
 pub use entry::{
     Entry, ErrorCodeEntry, EvidenceSources, ResetEntry, entry, error_code, error_codes, reset_entry,
 };
-pub use evidence::evidence;
+pub use evidence::{evidence, idle_timer};
 
 pub use observation::{
-    CloseFrame, Connect, Disconnect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side,
-    Viewpoint, Violation,
+    CloseFrame, Connect, DatagramBeats, Disconnect, EndingKind, HeartbeatLoss, Observation, OneWay, Refusal,
+    RefusalClass, Side, Viewpoint, Violation,
 };
 
 pub use reset::ResetClass;

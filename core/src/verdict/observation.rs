@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Who did something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The side that opened the connection.
@@ -148,6 +148,26 @@ pub struct HeartbeatLoss {
     pub silence: Duration,
 }
 
+/// CLW's heartbeats as datagrams, beside the stream. They never end a session, so no rule asks for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatagramBeats {
+    /// AUTH_PINGs: those sent (client, capture), those that came (server).
+    pub pings: u64,
+    /// AUTH_PONGs: those that came in time (client), those sent (server), those seen (capture).
+    pub pongs: u64,
+    /// Pings went out and no pongs came back, while the stream lived: the longest such time.
+    pub one_way: Option<OneWay>,
+}
+
+/// A way that is open in one direction only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneWay {
+    /// Pings in a row without a pong.
+    pub lost: u64,
+    /// From the first of them until the last was given up.
+    pub lasted: Duration,
+}
+
 /// Somebody broke the protocol: a frame that cannot be read, or that may not come here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -198,6 +218,8 @@ pub struct Observation {
     pub reset_confidence: f32,
     /// Heartbeats were given up.
     pub heartbeat_loss: Option<HeartbeatLoss>,
+    /// CLW's heartbeats as datagrams, if there were any.
+    pub datagrams: Option<DatagramBeats>,
     /// How long the oldest unanswered ws ping of the server had been waiting at the end (captures, servers).
     pub unanswered_server_ping: Option<Duration>,
     /// Requests of the client without an answer at the end.

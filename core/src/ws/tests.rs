@@ -237,7 +237,7 @@ proptest! {
         let _ = parse_http_request(&bytes);
         let _ = parse_answer(&bytes, "key");
         let mut request = Vec::new();
-        let key = write_request(&mut request, "h:1", "/p?q", &["a", "b"], "agent", [9; 16]);
+        let key = write_request(&mut request, "h:1", "/p?q", &["a", "b"], "agent", None, [9; 16]);
         let head = request.len();
         let cut = cut % head;
         prop_assert_eq!(parse_request(&request[..cut]), Ok(None));

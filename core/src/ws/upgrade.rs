@@ -69,6 +69,7 @@ pub fn write_request(
     target: &str,
     protocols: &[&str],
     user_agent: &str,
+    origin: Option<&str>,
     nonce: [u8; 16],
 ) -> String {
     let key = STANDARD.encode(nonce);
@@ -79,6 +80,9 @@ pub fn write_request(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {user_agent}\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
     );
+    if let Some(origin) = origin {
+        let _ = write!(head, "Origin: {origin}\r\n");
+    }
     if !protocols.is_empty() {
         let _ = write!(head, "Sec-WebSocket-Protocol: {}\r\n", protocols.join(", "));
     }

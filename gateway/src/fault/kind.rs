@@ -41,10 +41,20 @@ pub enum Kind {
     AuthDown,
     /// What the refresh endpoint does (ClawChat).
     Refresh(RefreshFault),
+    /// The refresh endpoint answers so late (ClawChat).
+    RefreshDelay(Duration),
     /// The server sends no ws pings.
     PingStop,
     /// TLS is closed before its handshake is done.
     TlsClose,
+    /// Devices wait for approval, on the gateway's own host too.
+    Approval,
+    /// The shared token changes when the gateway has run for so long.
+    RotateToken(Duration),
+    /// All device tokens are revoked then.
+    RevokeTokens(Duration),
+    /// The gateway restarts then, and has forgotten all devices.
+    ForgetDevices(Duration),
     /// Nothing listens.
     NotListening,
     /// SYNs are not answered.
@@ -61,7 +71,15 @@ impl Kind {
 
     /// Whether it concerns the port, and so all sessions.
     pub const fn is_global(&self) -> bool {
-        matches!(self, Self::NotListening | Self::SynDrop)
+        matches!(self, Self::NotListening | Self::SynDrop) || self.is_of_the_gateway()
+    }
+
+    /// Whether it is something that the gateway as a whole does, and no connection by itself.
+    pub const fn is_of_the_gateway(&self) -> bool {
+        matches!(
+            self,
+            Self::Approval | Self::RotateToken(_) | Self::RevokeTokens(_) | Self::ForgetDevices(_)
+        )
     }
 }
 
@@ -92,12 +110,18 @@ pub enum Action {
     TickStall,
     /// Client pings are not answered any more.
     PongLoss,
+    /// The client's AUTH_PING datagrams are lost on their way (CLW).
+    UdpPingLoss,
+    /// The AUTH_PONG datagrams are lost on their way (CLW).
+    UdpPongLoss,
     /// The event loop stands still for the first duration, for everybody; with a second one, again after each of these.
     Stall(Duration, Option<Duration>),
     /// The gateway says that it restarts.
     Restart,
     /// Authority is withdrawn.
     Revoke,
+    /// The device's token for the session's role is revoked.
+    RevokeDevice,
     /// The client counts as too slow a reader.
     SlowConsumer,
     /// Requests are not answered any more.

@@ -97,7 +97,8 @@ pub const FAULTS: &[FaultInfo] = &[
     row("unavailable", "", "refuses as starting: 1013, try again later", |_| Some(Kind::Unavailable)),
     row("token-expire", "=T", "tokens live so long", |v| parse_duration(v).ok().map(Kind::TokenExpire)).of(RENEWING),
     row("auth-down", "", "refuses because the service that knows the tokens is down", |_| Some(Kind::AuthDown)).of(CLAWCHAT),
-    row("refresh", "=CODE|reject", "the refresh endpoint answers this, or rotates to a dead token", refresh).of(CLAWCHAT),
+    row("refresh", "=CODE|reject|lose", "answers refreshes so; 0 takes any token; two rotate in vain", refresh).of(CLAWCHAT),
+    row("refresh-delay", "=T", "the refresh endpoint answers so late", |v| parse_duration(v).ok().map(Kind::RefreshDelay)).of(CLAWCHAT),
     row("refuse-refresh", "", "refuses to refresh tokens", |_| Some(Kind::RefuseRefresh)).of(CLW),
     row("rst", "", "cuts the connection with RST", |_| at(Action::Rst)),
     row("fin", "", "closes the connection without a close frame", |_| at(Action::Fin)),
@@ -107,6 +108,14 @@ pub const FAULTS: &[FaultInfo] = &[
     row("server-error", "", "closes with 1011", |_| at(Action::Close(1011, "internal error".to_owned()))),
     row("restart", "", "announces a restart and closes with 1012 (clw: shutdown, 1001)", |_| at(Action::Restart)),
     row("revoke", "", "withdraws authority: 4001 (clw: token_revoked)", |_| at(Action::Revoke)).of(NAMED),
+    row("revoke-device", "", "revokes the device's token for its role: 4001, approval again",
+        |_| at(Action::RevokeDevice)).of(OPENCLAW),
+    row("approval", "", "new devices wait for an admin's approval, on this host too", |_| Some(Kind::Approval)).of(OPENCLAW),
+    row("rotate-token", "=T", "changes the shared token after T: 4001 for whoever showed it",
+        |v| parse_duration(v).ok().map(Kind::RotateToken)).of(OPENCLAW),
+    row("revoke-tokens", "=T", "revokes all device tokens after T", |v| parse_duration(v).ok().map(Kind::RevokeTokens)).of(OPENCLAW),
+    row("forget-devices", "=T", "restarts after T and has forgotten all devices",
+        |v| parse_duration(v).ok().map(Kind::ForgetDevices)).of(OPENCLAW),
     row("slow-consumer", "", "treats the client as one that does not read: 1008", |_| at(Action::SlowConsumer)).of(OPENCLAW),
     row("kick", "", "sends a close frame without a code", |_| at(Action::Kick)),
     row("replace", "", "lets another connection of the device take over: 4001", |_| at(Action::Replace)).of(CLAWCHAT),
@@ -116,6 +125,8 @@ pub const FAULTS: &[FaultInfo] = &[
     row("mute", "", "answers no requests any more", |_| at(Action::Mute)).of(CHALLENGING),
     row("tick-stall", "", "stops the ticks", |_| at(Action::TickStall)).of(OPENCLAW),
     row("pong-loss", "", "answers no heartbeats of the client any more", |_| at(Action::PongLoss)),
+    row("udp-ping-loss", "", "loses AUTH_PING datagrams, not the stream", |_| at(Action::UdpPingLoss)).of(CLW),
+    row("udp-pong-loss", "", "loses AUTH_PONG datagrams, not the stream", |_| at(Action::UdpPongLoss)).of(CLW),
     row("ping-stop", "", "sends no pings", |_| Some(Kind::PingStop)).of(CHALLENGING),
     row("stall", "=T[/EVERY]", "stops the event loop for T, for everybody, once or each EVERY", stall),
 ];
@@ -129,6 +140,8 @@ fn close(value: &str) -> Option<Kind> {
 fn refresh(value: &str) -> Option<Kind> {
     let fault = match value {
         "reject" => RefreshFault::RotateThenReject,
+        "lose" => RefreshFault::RotateThenLose,
+        "0" => RefreshFault::TakeAny,
         _ => match value.parse::<u16>().ok()? {
             status @ 500..600 => RefreshFault::Status(status),
             code => RefreshFault::Code(code.into()),

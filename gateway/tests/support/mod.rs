@@ -7,12 +7,14 @@ use clw_core::clawchat;
 use clw_core::clw;
 use clw_core::openclaw::{Client, ClientConfig, ClientInfo, Credentials};
 use clw_core::secret::Secret;
-use clw_core::session::{ClientConfig as ConnectionConfig, ClientConnection, ClientDialect, Finish, Outbox};
+use clw_core::session::{
+    ClientConfig as ConnectionConfig, ClientConnection, ClientDialect, ClientEvent, Finish, Outbox,
+};
 use clw_core::time::Instant;
 use clw_core::verdict::{Connect, EndingKind, Observation, Side, classify};
 use clw_gateway::{Config, EndingRecord, Gateway, Summary};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -71,9 +73,39 @@ pub fn config_of(dialect: Dialect, faults: &[&str]) -> Config {
     Config {
         dialect,
         token: Some(Secret::new(TOKEN)),
+        next_token: Some(Secret::new("next-token")),
         faults: faults.iter().flat_map(parse).collect(),
         keep_endings: true,
         ..Config::default()
+    }
+}
+
+/// A session's datagrams, over a socket of its own.
+struct Beside {
+    socket: UdpSocket,
+}
+
+impl Beside {
+    fn tell(this: &mut Option<Self>, event: &ClientEvent, server: SocketAddr) {
+        match (event, this) {
+            (ClientEvent::DatagramsOffered { port, .. }, this) => {
+                let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+                let socket = UdpSocket::bind(any).unwrap();
+                // Connected: what comes from another address than the gateway's is not seen.
+                socket.connect((server.ip(), *port)).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                *this = Some(Self { socket });
+            }
+            (ClientEvent::Datagram(bytes), Some(this)) => drop(this.socket.send(bytes)),
+            _ => {}
+        }
+    }
+
+    fn hand_over(&self, now: Instant, machine: &mut ClientConnection, out: &mut Outbox<ClientEvent>) {
+        let mut bytes = [0; 64];
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            machine.datagram(now, &bytes[..length], out);
+        }
     }
 }
 
@@ -110,7 +142,14 @@ impl Visit {
         machine.connected(now(), *b"0123456789abcdef", &mut out);
         let mut buffer = vec![0; 64 * 1024];
         let mut ready_at = None;
+        let mut beside = None;
         loop {
+            for event in &out.events {
+                Beside::tell(&mut beside, event, address);
+            }
+            if let Some(beside) = &beside {
+                beside.hand_over(now(), &mut machine, &mut out);
+            }
             let finish = out.finish;
             if !out.bytes.is_empty() && socket.write_all(&out.bytes).is_err() && finish.is_none() {
                 // What the server sent before it went may still be read.
@@ -138,7 +177,13 @@ impl Visit {
                 continue;
             }
             let next = clw_core::time::earliest(machine.deadline(), leave.filter(|_| machine.is_ready()));
-            let wait = next.map_or(millis(50), |at| at.since(now())).max(millis(1));
+            let longest = if beside.is_some() {
+                millis(2)
+            } else {
+                millis(60_000)
+            };
+            let wait = next.map_or(millis(50), |at| at.since(now()));
+            let wait = wait.clamp(millis(1), longest);
             socket.set_read_timeout(Some(wait)).unwrap();
             match socket.read(&mut buffer) {
                 Ok(0) => machine.transport_ended(now(), EndingKind::Fin, Side::Server),
@@ -161,6 +206,7 @@ impl Visit {
             host: address.to_string(),
             target: target.to_owned(),
             user_agent: "gateway-tests".to_owned(),
+            origin: None,
             timeout: self.timeout,
             max_message_bytes: 16 * 1024 * 1024,
             handshake_timeout: None,
@@ -212,6 +258,7 @@ impl Visit {
             user_agent: None,
             ping_period: self.ping.map(|(period, _)| period),
             ping_timeout: self.ping.map_or(millis(1000), |(_, wait)| wait),
+            leave_code: 1000,
             watch_ticks: self.watch_ticks,
             flaw: None,
         };

@@ -137,6 +137,56 @@ inside() {
   ip link del d1
 }
 
+@test "what somebody took away is not called set up: show says so, apply sets it up again, clear has nothing to do" {
+  dummy d3
+  "$NETEM" -q apply delay 40ms --dev d3 --i-know
+  tc qdisc del dev d3 root
+  run "$NETEM" show
+  [ "$status" -eq 0 ]
+  [[ $output == *"d3: delay 40ms was applied and is gone"* ]]
+  "$NETEM" -q apply delay 50ms --dev d3 --i-know
+  [[ $(tc qdisc show dev d3) == *"netem"*"delay 50ms"* ]]
+  tc qdisc del dev d3 root
+  run "$NETEM" -q clear
+  echo "$output"
+  [ "$status" -eq 0 ]
+  # and where the interface itself is gone
+  "$NETEM" -q apply delay 40ms --dev d3 --i-know
+  ip link del d3
+  run "$NETEM" -q clear
+  echo "$output"
+  [ "$status" -eq 0 ]
+  run "$NETEM" doctor
+  [[ $output == *"Nothing is shaped, nothing is left over."* ]]
+}
+
+# pings CONDITION COUNT SECONDS-BETWEEN: what ping saw under it
+pings() {
+  profile <<<"$1"
+  "$NETEM" -q run "$(P)" -- ping -n -i "$3" -c "$2" 10.78.69.2 || true
+}
+
+# within WHAT NUMBER LOW HIGH
+within() {
+  echo "# $1: $2 (from $3 to $4)" >&3
+  awk -v n="$2" -v low="$3" -v high="$4" 'BEGIN { exit !(n >= low && n <= high) }'
+}
+
+@test "duplicate, corrupt, reorder and slot do what they are called, to 4 standard errors" {
+  run pings 'out.duplicate = 20%' 500 0.004
+  [[ $output =~ \+([0-9]+)\ duplicates ]]
+  within duplicates "${BASH_REMATCH[1]}" 64 136
+  # one changed bit in 17 is in the sender's hardware address, which nobody looks at
+  run pings 'out.corrupt = 20%' 1000 0.004
+  [[ $output =~ ([0-9.]+)%\ packet\ loss ]]
+  within "% corrupted" "${BASH_REMATCH[1]}" 13 25.1
+  run pings $'out.delay = 40ms\nout.reorder = 25%' 400 0.004
+  within "of 400 overtook" "$(grep -oE 'time=[0-9.]+' <<<"$output" | awk -F= '$2 < 20 { n++ } END { print n + 0 }')" 65 135
+  run pings 'out.slot = 100ms 100ms' 200 0.01
+  [[ $output =~ =\ ([0-9.]+)/([0-9.]+)/([0-9.]+)/ ]]
+  within "ms in the middle of a slot of 100 ms" "${BASH_REMATCH[2]}" 35 70
+}
+
 @test "somebody else's root or ingress is refused with status 6, and stays" {
   dummy d2
   tc qdisc add dev d2 root handle 7: prio

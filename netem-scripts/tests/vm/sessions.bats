@@ -72,7 +72,8 @@ disagree() { jq -r '.journal.disagree' "$OUT/seen.json"; }
 
 @test "a middlebox that resets is not taken for the gateway by the packets, while the client cannot tell" {
   [[ ${CLW_GUEST:-uml} = qemu ]] || skip "needs nft's bridge family: runs in the other guest"
-  sessions 'at 3s rst 100%' "$BIN/clw-gateway --dialect clw" --dialect clw --hold 15s --heartbeat 500ms
+  # Late enough for sessions to be ready in an emulated CPU that others share.
+  sessions 'at 10s rst 100%' "$BIN/clw-gateway --dialect clw" --dialect clw --hold 25s --timeout 20s --heartbeat 500ms --heartbeat-timeout 5s
   [ "$(seen clw-injected-reset)" -eq 5 ]
   [ "$(client clw-auth-disconnected)" -eq 5 ]
   run jq -e 'all(.connections[]; .ending.by == "middlebox")' "$OUT/seen.json"

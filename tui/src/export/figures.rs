@@ -17,6 +17,8 @@ struct Figures<'a> {
     target: &'a Target,
     phase: &'static str,
     elapsed_us: u64,
+    /// When second 0 was, in seconds since 1970.
+    began_unix_s: Option<u64>,
     sources: Vec<&'a str>,
     error_rate: BTreeMap<&'static str, Rate>,
     endings: Vec<Ending>,
@@ -79,6 +81,7 @@ pub fn figures(app: &App) -> String {
         target: &whole.target,
         phase: whole.phase.name(),
         elapsed_us: whole.elapsed_us,
+        began_unix_s: model.began_unix_s(),
         sources: model.feeds().iter().map(|f| f.label.as_str()).collect(),
         error_rate: BTreeMap::from([
             ("last_second", model.window(1).into()),

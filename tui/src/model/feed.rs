@@ -40,6 +40,10 @@ pub struct Feed {
     pub missed: u64,
     /// Whether the run was seen from its start.
     pub from_start: bool,
+    /// The latest of the dashboard's seconds in which the gateway answered a heartbeat.
+    pub answered: Option<u64>,
+    /// The latest in which a session ended badly, a heartbeat went missing, or its answer took [`SLOW_US`].
+    pub troubled: Option<u64>,
     /// Histograms of the run as far as it was seen.
     totals: BTreeMap<String, Histogram>,
     /// Added to the run's elapsed time to get the dashboard's, in microseconds.
@@ -62,6 +66,9 @@ pub(super) struct Step {
     pub(super) missed: u64,
 }
 
+/// An answer to a heartbeat that takes so long is none of a gateway that is well, in microseconds.
+pub const SLOW_US: u64 = 1_000_000;
+
 /// Longer than any run, and far from where sums overflow.
 const CENTURY_US: u64 = 3_155_760_000_000_000;
 /// Metrics kept apart; a hostile source may send any number.
@@ -78,10 +85,19 @@ impl Feed {
             run: 0,
             missed: 0,
             from_start: false,
+            answered: None,
+            troubled: None,
             totals: BTreeMap::new(),
             offset_us: 0,
             phase_us: 0,
         }
+    }
+
+    /// When the dashboard's second 0 was by the clock on the wall, in seconds since 1970; `None` where the source does
+    /// not tell.
+    pub fn began_unix_s(&self) -> Option<u64> {
+        let told = self.last.as_ref().map(|l| l.began_unix_us).filter(|us| *us > 0)?;
+        u64::try_from(signed(told).saturating_sub(self.offset_us).max(0) / 1_000_000).ok()
     }
 
     /// Histograms of the run as far as it was seen.
@@ -156,6 +172,16 @@ impl Feed {
             joined_late: !continues && !self.from_start,
             missed,
         };
+        let beats = (&snapshot.counters.heartbeat, &before.heartbeat);
+        if beats.0.answered > beats.1.answered {
+            self.answered = Some(step.second);
+        }
+        let slow = interval
+            .get("heartbeat_rtt")
+            .is_some_and(|rtt| rtt.at_quantile_us(1.0) >= SLOW_US);
+        if slow || step.delta.errors() > 0 || step.delta.beats_missed > 0 {
+            self.troubled = Some(step.second);
+        }
         self.last = Some(snapshot);
         self.arrived = now;
         Some((step, interval))
@@ -217,6 +243,29 @@ mod tests {
         let next = step(&mut feed, snapshot(4, 5000, 50));
         assert_eq!((next.missed, next.covers, next.delta.begun), (3, 4, 40));
         assert_eq!(feed.missed, 3);
+    }
+
+    #[test]
+    fn answers_and_trouble_are_known_by_their_second() {
+        let mut feed = Feed::new("a");
+        let at = |seq: u64, answered: u64, missed: u64| {
+            let mut s = snapshot(seq, seq * 1000, 3);
+            s.counters.heartbeat.answered = answered;
+            s.counters.heartbeat.missed = missed;
+            s
+        };
+        for s in [at(1, 3, 0), at(2, 6, 0), at(3, 6, 0)] {
+            feed.absorb(s, None, Duration::ZERO);
+        }
+        assert_eq!((feed.answered, feed.troubled), (Some(2), None));
+        feed.absorb(at(4, 6, 3), None, Duration::ZERO);
+        assert_eq!((feed.answered, feed.troubled), (Some(2), Some(4)));
+        let mut slow = at(5, 7, 3);
+        let mut rtt = Histogram::new();
+        rtt.record(Duration::from_secs(2));
+        slow.interval.insert("heartbeat_rtt".to_owned(), rtt);
+        feed.absorb(slow, None, Duration::ZERO);
+        assert_eq!((feed.answered, feed.troubled), (Some(5), Some(5)));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Two signs, both judged once for every second that arrives:
 //!
-//! * A **storm**: within [`STORM_SECONDS`] a tenth of the exposed connections (ten at least) end in errors.
+//! * A **storm**: within [`STORM_SECONDS`] a tenth of the exposed connections (ten at least) end in errors, or as many live
+//!   sessions as there were (three at least).
 //! * A **departure**: errors per connection-second of the last [`RECENT_SECONDS`] are over twice what the
 //!   [`BASELINE_SECONDS`] before them had, and over it by more than three standard deviations of counting. Seconds of an
 //!   incident are no part of a baseline. A rate that was there from the start is a baseline, not an incident.
@@ -18,6 +19,8 @@ use clw_core::verdict::Verdict;
 const STORM_SECONDS: u64 = 3;
 /// Fewest endings that make a storm.
 const STORM_ERRORS: u64 = 10;
+/// Fewest live sessions whose loss, if it is that of all, makes a storm too.
+const FEWEST_LOST: u64 = 3;
 /// Share of the exposed connections that makes a storm, in percent.
 const STORM_PCT: f64 = 10.0;
 /// What is compared with the baseline.
@@ -260,6 +263,9 @@ impl Incidents {
         if storm.errors >= STORM_ERRORS && storm.rate_pct().is_some_and(|r| r >= STORM_PCT) {
             return Some(Kind::Storm);
         }
+        if lost_all(history, now) {
+            return Some(Kind::Storm);
+        }
         let recent = Hazard::of(history, now.saturating_sub(RECENT_SECONDS), now, |_| false);
         let baseline = self.baseline(history, now);
         if baseline.seconds < LEAST_BASELINE_SECONDS || recent.errors < DEPARTURE_ERRORS {
@@ -281,6 +287,28 @@ impl Incidents {
                 .any(|i| i.since <= second && i.until.is_none_or(|until| second <= until))
         })
     }
+}
+
+/// Whether a gateway with a handful of sessions lost all of them within a storm's window, and nobody left in order: where
+/// short sessions come and go, a few losses are not all.
+fn lost_all(history: &History, now: u64) -> bool {
+    let from = now.saturating_sub(STORM_SECONDS);
+    let before = history.at(from).map_or(0, |p| p.gauges.ready);
+    if before < FEWEST_LOST || history.last().is_none_or(|p| p.gauges.ready > 0) {
+        return false;
+    }
+    let (mut lost, mut in_order) = (0, 0);
+    for point in history.between(from, now) {
+        for verdict in Verdict::ALL {
+            let count = point.delta.endings[verdict.index()];
+            if !verdict.is_error() {
+                in_order += count;
+            } else if verdict >= Verdict::SessionRevoked {
+                lost += count;
+            }
+        }
+    }
+    lost >= before && in_order == 0
 }
 
 /// Errors of a second over what is usual, less what is let pass.

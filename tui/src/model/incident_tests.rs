@@ -140,3 +140,22 @@ fn an_outage_lasts_until_the_sessions_are_back() {
     };
     assert_eq!((one.since, one.until), (20, Some(27)));
 }
+
+#[test]
+fn a_small_gateway_that_loses_all_its_sessions_is_a_storm_and_one_of_them_is_not() {
+    let with = |lost: u64| {
+        let mut run = vec![(4, 4, 0)];
+        run.extend([(4, 0, 0); 20]);
+        run.push((4 - lost, 0, lost));
+        run.extend([(4 - lost, 0, 0); 5]);
+        run
+    };
+    let incidents = judged(with(4), Verdict::ServerRestart);
+    let [storm] = incidents.all() else {
+        panic!("{incidents:?}")
+    };
+    assert_eq!((storm.since, storm.errors), (22, 4));
+    assert!(judged(with(3), Verdict::ServerRestart).all().is_empty());
+    // Logins that fail beside live sessions are none of their losses.
+    assert!(judged(with(4), Verdict::AuthFailed).all().is_empty());
+}

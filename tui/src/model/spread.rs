@@ -1,4 +1,5 @@
-//! How the values of a histogram are spread, in bins that grow as 1, 2, 5, 10: an outlier does not flatten the picture.
+//! How the values of a histogram are spread: in bins that grow as 1, 2, 5, 10, so that an outlier does not flatten the
+//! picture; or, where all values are of one size, in equal bins, so that a late tick can be told from one in time.
 
 use clw_core::histogram::Histogram;
 
@@ -16,8 +17,55 @@ pub struct Bin {
     pub count: u64,
 }
 
+/// Equal bins that a narrow spread is cut into, about.
+const EQUAL_BINS: u64 = 8;
+/// The narrowest bin, as a part of the values: labels of three digits tell them apart.
+const NARROWEST: u64 = 100;
+
 /// The bins from the first to the last that holds anything.
 pub fn spread(histogram: &Histogram) -> Vec<Bin> {
+    let summary = histogram.summary();
+    if summary.count > 0 && summary.min > 0 && summary.max <= summary.min.saturating_mul(2) {
+        return equal(histogram, summary.min, summary.max);
+    }
+    growing(histogram)
+}
+
+fn equal(histogram: &Histogram, least: u64, most: u64) -> Vec<Bin> {
+    let width = round_up(((most - least) / EQUAL_BINS).max(least / NARROWEST).max(1));
+    let mut bins = Vec::new();
+    let (mut up_to_us, mut below) = (least / width * width, 0);
+    while below < histogram.len() && up_to_us <= most {
+        up_to_us += width;
+        let count = if up_to_us >= most {
+            histogram.len()
+        } else {
+            histogram.count_at_most_us(up_to_us)
+        };
+        bins.push(Bin {
+            up_to_us,
+            count: count.saturating_sub(below),
+        });
+        below = below.max(count);
+    }
+    bins
+}
+
+/// The next of 1, 2, 5, 10, 20, …
+fn round_up(value: u64) -> u64 {
+    let mut decade = 1u64;
+    loop {
+        for step in [1, 2, 5] {
+            let round = decade.saturating_mul(step);
+            if round >= value {
+                return round;
+            }
+        }
+        decade = decade.saturating_mul(10);
+    }
+}
+
+fn growing(histogram: &Histogram) -> Vec<Bin> {
     let mut bins = Vec::new();
     let mut below = 0;
     for decade in 0..10 {
@@ -62,15 +110,38 @@ mod tests {
     }
 
     #[test]
-    fn a_regular_tick_is_one_bin() {
+    fn a_regular_tick_is_one_bin_and_a_late_one_another() {
         let mut histogram = Histogram::new();
         for _ in 0..100 {
             histogram.record(Duration::from_secs(30));
         }
-        let bin = Bin {
-            up_to_us: 50_000_000,
-            count: 100,
+        let [bin] = spread(&histogram)[..] else {
+            panic!("{:?}", spread(&histogram))
         };
-        assert_eq!(spread(&histogram), [bin]);
+        assert_eq!(bin.count, 100);
+        histogram.record(Duration::from_secs(34));
+        let bins = spread(&histogram);
+        assert!(bins.len() > 2, "{bins:?}");
+        assert_eq!(bins.iter().map(|b| b.count).sum::<u64>(), 101);
+        assert_eq!(bins.last().map(|b| b.count), Some(1));
+    }
+
+    #[test]
+    fn any_narrow_spread_is_cut_into_a_dozen_bins_at_most() {
+        for (least, most) in [
+            (1, 1),
+            (1, 2),
+            (999, 1998),
+            (30_000_000, 59_999_999),
+            (LAST_US / 2, LAST_US),
+        ] {
+            let mut histogram = Histogram::new();
+            for us in [least, most] {
+                histogram.record(Duration::from_micros(us));
+            }
+            let bins = spread(&histogram);
+            assert_eq!(bins.iter().map(|b| b.count).sum::<u64>(), 2, "{bins:?}");
+            assert!(bins.len() <= MAX_BINS, "{bins:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ const CROSSED_FOR: u32 = 3;
 pub(super) struct Seen {
     endings: [bool; Verdict::COUNT],
     missed: bool,
+    one_way: bool,
     generator_error: bool,
     skipped: bool,
     fell_behind: bool,
@@ -38,6 +39,7 @@ impl Seen {
             self.endings[i] |= counters.verdicts[i] + counters.drops[i] > 0;
         }
         self.missed |= counters.heartbeat.missed > 0;
+        self.one_way |= counters.heartbeat.udp.one_way > 0;
         self.generator_error |= !counters.generator_errors.is_empty();
         self.skipped |= counters.sessions.skipped_starts > 0;
     }
@@ -56,6 +58,11 @@ impl Seen {
         if counters.heartbeat.missed > 0 && !self.missed {
             self.missed = true;
             moments.note(second, Level::Warn, "first heartbeat missed");
+        }
+        if counters.heartbeat.udp.one_way > 0 && !self.one_way {
+            self.one_way = true;
+            let text = "first one-way heartbeat loss: pings out, no pongs back, the stream lives";
+            moments.note(second, Level::Warn, text);
         }
         if let Some((name, count)) = counters.generator_errors.iter().next()
             && !self.generator_error
@@ -103,7 +110,7 @@ impl Seen {
             let text = if condition.is_empty() {
                 "the network is left alone again".to_owned()
             } else {
-                format!("the network is made worse on purpose: {condition}")
+                format!("network changed on purpose: {condition}")
             };
             moments.note(second, Level::Note, text);
             condition.clone_into(&mut self.condition);
@@ -129,14 +136,10 @@ impl Seen {
             let before = *crossed;
             *crossed = if holds { 0 } else { before.saturating_add(1) };
             if *crossed == CROSSED_FOR {
-                let text = format!("threshold {} is crossed: {}", threshold.expr, threshold.says);
+                let text = format!("{} is crossed: {}", threshold.expr, threshold.says);
                 moments.note(second, Level::Bad, text);
             } else if holds && before >= CROSSED_FOR {
-                moments.note(
-                    second,
-                    Level::Good,
-                    format!("threshold {} holds again", threshold.expr),
-                );
+                moments.note(second, Level::Good, format!("{} holds again", threshold.expr));
             }
         }
     }

@@ -92,6 +92,11 @@ impl Model {
         &self.whole
     }
 
+    /// When second 0 was by the clock on the wall, in seconds since 1970, by the first source that tells.
+    pub fn began_unix_s(&self) -> Option<u64> {
+        self.feeds.iter().find_map(Feed::began_unix_s)
+    }
+
     /// The past.
     pub fn history(&self) -> &History {
         &self.history
@@ -295,10 +300,7 @@ impl Model {
     }
 
     fn add_up(&mut self) {
-        let mut whole = Whole {
-            condition: self.network.clone(),
-            ..Whole::default()
-        };
+        let mut whole = Whole::default();
         let told = || self.feeds.iter().filter_map(|f| f.last.as_ref().map(|l| (f, l)));
         let several = self.feeds.len() > 1;
         for (feed, last) in told() {
@@ -309,7 +311,7 @@ impl Model {
             whole.usage.cpu_us += last.usage.cpu_us;
             whole.usage.rss_peak_bytes += last.usage.rss_peak_bytes;
             whole.elapsed_us = whole.elapsed_us.max(last.elapsed_us);
-            if whole.condition.is_empty() && self.network.is_empty() {
+            if whole.condition.is_empty() {
                 whole.condition.clone_from(&last.condition);
             }
             if whole.target.url.is_empty() {
@@ -322,6 +324,14 @@ impl Model {
                 }
                 whole.thresholds.push(threshold);
             }
+        }
+        // A generator knows the profile's name, the dashboard's own look what it does at this moment.
+        if !self.network.is_empty() {
+            whole.condition = if whole.condition.is_empty() {
+                self.network.clone()
+            } else {
+                format!("{}: {}", whole.condition, self.network)
+            };
         }
         let any = |phase| told().any(|(_, l)| l.phase == phase);
         whole.phase = if any(Phase::Running) {

@@ -143,6 +143,25 @@ fn data_is_fresh_then_stale_and_a_run_that_is_over_does_not_age() {
 }
 
 #[test]
+fn the_condition_is_the_profile_that_a_generator_names_and_what_it_does_now() {
+    let mut model = Model::new(["a".to_owned()]);
+    let condition = |model: &mut Model, second: u64, told: &str, seen: &str| {
+        let mut s = snapshot(second, 1, 1);
+        told.clone_into(&mut s.condition);
+        model.shape_network(seen.to_owned());
+        model.absorb(0, s, at(second));
+        model.whole().condition.clone()
+    };
+    assert_eq!(condition(&mut model, 1, "", ""), "");
+    assert_eq!(condition(&mut model, 2, "netem vpn-flap", ""), "netem vpn-flap");
+    assert_eq!(condition(&mut model, 3, "", "loss 100%"), "loss 100%");
+    assert_eq!(
+        condition(&mut model, 4, "netem vpn-flap", "loss 100%"),
+        "netem vpn-flap: loss 100%"
+    );
+}
+
+#[test]
 fn a_threshold_is_told_when_it_is_crossed_for_good_and_when_it_holds_again() {
     let mut model = Model::new(["a".to_owned()]);
     for second in 1..=20 {
@@ -157,15 +176,15 @@ fn a_threshold_is_told_when_it_is_crossed_for_good_and_when_it_holds_again() {
     }
     let told: Vec<_> = told(&model)
         .into_iter()
-        .filter(|t| t.contains("threshold"))
+        .filter(|t| t.contains("error_rate"))
         .collect();
     assert_eq!(
         told,
         [
-            "threshold error_rate<1% is crossed: 2%, 1% above the limit",
-            "threshold error_rate<1% holds again",
-            "threshold error_rate<1% is crossed: 2%, 1% above the limit",
-            "threshold error_rate<1% holds again",
+            "error_rate<1% is crossed: 2%, 1% above the limit",
+            "error_rate<1% holds again",
+            "error_rate<1% is crossed: 2%, 1% above the limit",
+            "error_rate<1% holds again",
         ]
     );
 }

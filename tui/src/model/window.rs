@@ -29,8 +29,16 @@ impl Window {
             window.exposed += point.delta.begun;
             window.seconds += point.covers.max(1);
         }
-        let open_before = history.at(from).filter(|_| from > 0).map_or(0, |p| p.gauges.open);
-        window.exposed += open_before;
+        let known = history.at(from).filter(|_| from > 0);
+        window.exposed += match (known, history.points().next()) {
+            (Some(point), _) => point.gauges.open,
+            // Before all that is known: what the first second found open, where the dashboard came in mid-run.
+            (None, Some(first)) => {
+                let ended: u64 = first.delta.endings.iter().sum();
+                (first.gauges.open + ended).saturating_sub(first.delta.begun)
+            }
+            (None, None) => 0,
+        };
         window
     }
 
@@ -119,6 +127,13 @@ mod tests {
         let both = Window::ending(&history, 2, 10);
         assert_eq!((both.seconds, both.errors, both.exposed), (2, 4, 40));
         assert!((both.per_second() - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sessions_that_were_up_before_the_dashboard_came_are_exposed() {
+        let history = history(&[(80, 0, 0), (70, 0, 10)]);
+        let minute = Window::ending(&history, 2, 60);
+        assert_eq!((minute.errors, minute.exposed), (10, 80));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use thiserror::Error;
 const GENERATOR: &str = "clw-bench";
 /// Longer than anybody looks.
 const DURATION: &str = "24h";
+/// How often a canary asks whether the gateway is there: often enough to tell within seconds whose fault an incident is.
+const HEARTBEAT: &str = "2s";
 /// How long the child may take to log its sessions out.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often it is looked whether the child still lives.
@@ -100,7 +102,7 @@ impl Probe {
         let mut command = Command::new(generator);
         command
             .args(["-q", "-c", &self.sessions.to_string(), "-d", DURATION])
-            .args(["--reconnect", "on", "--telemetry"])
+            .args(["--reconnect", "on", "--heartbeat", HEARTBEAT, "--telemetry"])
             .arg(socket(folder))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -193,7 +195,7 @@ mod tests {
         };
         assert_eq!(
             words(&probe),
-            "-q -c 3 -d 24h --reconnect on --telemetry /d/telemetry.sock -- -x://odd"
+            "-q -c 3 -d 24h --reconnect on --heartbeat 2s --telemetry /d/telemetry.sock -- -x://odd"
         );
         probe.token_file = Some("t".into());
         probe.allow_remote = true;

@@ -3,7 +3,7 @@
 //! Opening reads the file once, to know its times, its sources and where incidents begin. Snapshots are read again when
 //! they are due: their histograms take megabytes, and hours of them would not fit.
 
-use super::capture::{TranscodeError, transcode};
+use super::capture::{Narrow, TranscodeError, transcode};
 use super::packed::{Packing, unpack};
 use super::{LineError, read_line, within_bounds};
 use crate::model::Model;
@@ -98,6 +98,8 @@ pub struct Recording {
     places: Vec<Place>,
     labels: Vec<String>,
     incidents_us: Vec<u64>,
+    /// The run's start as the journal's header tells it; 0 without one.
+    began_unix_us: u64,
     /// What was wrong at its end, in words: a file that was cut is replayed as far as it goes.
     pub cut: Option<String>,
 }
@@ -112,8 +114,8 @@ struct Head {
 }
 
 impl Recording {
-    /// Reads a file through. Of a capture only connections with `port` count, if there is one.
-    pub fn open(path: &Path, port: Option<u16>) -> Result<Self, RecordingError> {
+    /// Reads a file through. `narrow` says which connections of a capture count.
+    pub fn open(path: &Path, narrow: Narrow) -> Result<Self, RecordingError> {
         let io = |cause| RecordingError::Io {
             path: path.to_owned(),
             cause,
@@ -131,7 +133,7 @@ impl Recording {
         }
         if CAPTURE_MAGIC.contains(&magic) {
             // The analyzer unpacks by itself.
-            file = transcode(path, port)?;
+            file = transcode(path, narrow)?;
         }
         (&file).rewind().map_err(io)?;
         let mut recording = Self {
@@ -140,6 +142,7 @@ impl Recording {
             places: Vec::new(),
             labels: Vec::new(),
             incidents_us: Vec::new(),
+            began_unix_us: 0,
             cut: None,
         };
         recording.index(&file)?;
@@ -202,7 +205,7 @@ impl Recording {
                 at_us: at_us.max(latest),
             };
             match head.kind.as_deref() {
-                Some("header") => self.check_header(number, &line)?,
+                Some("header") => self.take_header(number, &line)?,
                 Some("trailer") => {}
                 Some("session") => self.places.push(place(What::Record, head.ended_us)),
                 _ => {
@@ -250,7 +253,10 @@ impl Recording {
         };
         Ok(match place.what {
             What::Snapshot(source) => {
-                let snapshot = Snapshot::parse_line(&text).map_err(|e| wrong(e.to_string()))?;
+                let mut snapshot = Snapshot::parse_line(&text).map_err(|e| wrong(e.to_string()))?;
+                if snapshot.began_unix_us == 0 {
+                    snapshot.began_unix_us = self.began_unix_us;
+                }
                 within_bounds(&snapshot).then(|| Entry::Snapshot(source, Box::new(snapshot)))
             }
             What::Record => {
@@ -260,9 +266,10 @@ impl Recording {
         })
     }
 
-    fn check_header(&self, number: usize, line: &str) -> Result<(), RecordingError> {
+    fn take_header(&mut self, number: usize, line: &str) -> Result<(), RecordingError> {
         let header: journal::Header = serde_json::from_str(line).map_err(|e| self.wrong(number, &e))?;
         if header.schema == journal::SCHEMA {
+            self.began_unix_us = header.started_unix_us;
             return Ok(());
         }
         let says = format!(

@@ -34,77 +34,111 @@ pub fn rows(app: &App) -> u16 {
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let Some(incident) = shown(app) else { return };
-    let now = app.model().history().now();
     let width = usize::from(area.width);
-    let (first, role) = match incident.until {
-        None => (
-            format!(
-                " INCIDENT since {} ({} ago): {}",
-                words::clock(incident.since),
-                words::clock(now.saturating_sub(incident.since)),
-                extent(incident)
-            ),
-            Role::Banner,
-        ),
-        Some(until) => (
-            format!(
-                " INCIDENT OVER {} ago: lasted {} from {}: {}",
-                words::clock(now.saturating_sub(until)),
-                words::clock(incident.lasted(now)),
-                words::clock(incident.since),
-                extent(incident)
-            ),
-            Role::Ok,
-        ),
-    };
-    let text = format!("{:<width$}", words::fit(&first, width));
-    frame.render_widget(Line::styled(text, style(app, role)), Rect { height: 1, ..area });
-    let second = Rect {
+    let goes_on = incident.until.is_none();
+    let first = words::first_that_fits(&headlines(app, incident), width);
+    let role = if goes_on { Role::Banner } else { Role::Ok };
+    let first_row = Rect { height: 1, ..area };
+    frame.render_widget(
+        Line::styled(format!("{first:<width$}"), style(app, role)),
+        first_row,
+    );
+    let second_row = Rect {
         y: area.y + 1,
         height: 1,
         ..area
     };
-    let mut likely = format!(" Likely: {}", cause(incident));
-    if let Some(canary) = Canary::of(app.model().feeds()).filter(|_| incident.until.is_none()) {
-        likely = format!(" {}. Likely: {}", canary.meaning(), cause(incident));
-    }
-    let likely = words::fit(&likely, width);
-    let role = if incident.until.is_none() {
-        Role::Bad
-    } else {
-        Role::Text
-    };
-    frame.render_widget(Line::from(span(app, role, likely)), second);
+    let canary = Canary::of(app.model().feeds(), incident.since).filter(|_| goes_on);
+    let likely = words::first_that_fits(&likely(incident, canary), width);
+    let role = if goes_on { Role::Bad } else { Role::Text };
+    frame.render_widget(Line::from(span(app, role, likely)), second_row);
 }
 
-fn extent(incident: &Incident) -> String {
-    let errors = show_count(incident.errors);
-    match incident.kind {
-        Kind::Storm if incident.took_all() => format!("all sessions ended at once, {errors} bad endings"),
-        Kind::Storm => format!(
-            "storm, {errors} bad endings, up to {}/s",
-            incident.worst_per_second
+/// Since when, and how bad: in full, then in fewer words.
+fn headlines(app: &App, incident: &Incident) -> Vec<String> {
+    let now = app.model().history().now();
+    let since = app.model().began_unix_s().map_or_else(
+        || words::clock(incident.since),
+        |began| format!("{} UTC", words::time_of_day(began.saturating_add(incident.since))),
+    );
+    let ago = |second: u64| words::clock(now.saturating_sub(second));
+    let head = match incident.until {
+        None => format!("INCIDENT since {since} ({} ago)", ago(incident.since)),
+        Some(until) => format!(
+            "INCIDENT OVER {} ago: lasted {} from {since}",
+            ago(until),
+            words::clock(incident.lasted(now))
         ),
-        Kind::Departure => format!("rate over its baseline, {errors} bad endings"),
+    };
+    extents(incident)
+        .into_iter()
+        .map(|extent| format!(" {head}: {extent}"))
+        .collect()
+}
+
+fn extents(incident: &Incident) -> Vec<String> {
+    let errors = show_count(incident.errors);
+    let worst = incident.worst_per_second;
+    match incident.kind {
+        Kind::Storm if incident.took_all() => vec![
+            format!("all sessions ended at once, {errors} bad endings"),
+            format!("all ended at once, {errors} badly"),
+            "all ended at once".to_owned(),
+        ],
+        Kind::Storm => vec![
+            format!("storm, {errors} bad endings, up to {worst}/s"),
+            format!("storm, {errors} bad endings"),
+            format!("{errors} bad endings"),
+        ],
+        Kind::Departure => vec![
+            format!("more errors than before, {errors} bad endings"),
+            format!("{errors} bad endings"),
+        ],
     }
 }
 
-/// The likely cause, and what most of the endings are by now if that is something else.
-fn cause(incident: &Incident) -> String {
+/// The likely cause, and what most of the endings are by now if that is something else: in full, then in fewer words.
+/// Canary sessions that tell whose fault it is come first.
+fn likely(incident: &Incident, canary: Option<Canary>) -> Vec<String> {
+    let causes = causes(incident);
+    let Some(canary) = canary else {
+        return causes.iter().map(|c| format!(" Likely: {c}")).collect();
+    };
+    [canary.meaning(), canary.in_short()]
+        .iter()
+        .flat_map(|whose| causes.iter().map(move |c| format!(" {whose}. Likely: {c}")))
+        .collect()
+}
+
+fn causes(incident: &Incident) -> Vec<String> {
     let Some(cause) = incident.cause else {
-        return "not known yet".to_owned();
+        return vec!["not known yet".to_owned()];
     };
     let died = cause == Verdict::AuthDisconnected && incident.took_all();
     match incident.mostly.filter(|m| *m != cause) {
-        None if died => format!("{DIED} (every session cut at one instant, no goodbye)"),
-        None => format!("{cause}, {}", entry(cause).cause_line),
+        None if died => vec![
+            format!("{DIED} (every session cut at one instant, no goodbye)"),
+            DIED.to_owned(),
+        ],
+        None => vec![
+            format!("{cause}, {}", entry(cause).cause_line),
+            format!("{cause}: {}", entry(cause).title),
+            cause.to_string(),
+        ],
         Some(now) => {
-            let first = if died {
-                DIED.to_owned()
+            let title = entry(cause).title;
+            let (first, short) = if died {
+                (DIED.to_owned(), DIED.to_owned())
             } else {
-                format!("{cause} ({})", entry(cause).title)
+                (format!("{cause} ({title})"), cause.to_string())
             };
-            format!("{first}; then mostly {now} ({})", entry(now).title)
+            vec![
+                format!("{first}; then mostly {now} ({})", entry(now).title),
+                format!("{first}; then mostly {now}"),
+                format!("{short}; then mostly {now}"),
+                format!("{short}, then {now}"),
+                short,
+            ]
         }
     }
 }

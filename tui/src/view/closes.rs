@@ -1,6 +1,6 @@
 //! How connections were closed: the codes that applications are told, the transports, the furthest stages.
 
-use crate::app::App;
+use crate::app::{App, Page};
 use crate::theme::Role;
 use crate::view::panel::{framed, lines, span};
 use crate::view::words;
@@ -31,11 +31,19 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
             code.to_string()
         };
         let head = format!(" {name:<6}{:>9}  ", show_count(count));
-        let meaning = words::fit(&meaning(app, code), width.saturating_sub(head.chars().count()));
+        let indent = head.chars().count();
+        let room = width.saturating_sub(indent);
+        let mut texts = if app.page == Page::Closes {
+            words::wrap("", &meaning(app, code), room)
+        } else {
+            vec![words::fit(&meaning(app, code), room)]
+        }
+        .into_iter();
         rows.push(Line::from(vec![
             span(app, role, head),
-            span(app, Role::Dim, meaning),
+            span(app, Role::Dim, texts.next().unwrap_or_default()),
         ]));
+        rows.extend(texts.map(|t| Line::from(span(app, Role::Dim, format!("{:indent$}{t}", "")))));
     }
     if rows.is_empty() {
         rows.push(Line::from(span(app, Role::Dim, " no connection has ended yet")));

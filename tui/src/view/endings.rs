@@ -13,8 +13,6 @@ use ratatui::text::{Line, Span};
 
 /// Columns from which the last minute and the trend's word are shown beside the cause.
 const WIDE: usize = 100;
-/// Rows that the explanation of the selected ending takes, with the blank before it.
-const DETAIL_ROWS: u16 = 4;
 
 /// Draws it.
 pub fn render(frame: &mut Frame, area: Rect, app: &App) {
@@ -34,12 +32,17 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let width = usize::from(inner.width);
     let selected = app.selected(&ranking);
     let count = u16::try_from(ranking.len()).unwrap_or(u16::MAX);
-    let detail_rows = if inner.height > count + DETAIL_ROWS {
-        DETAIL_ROWS
+    let mut detail = explanation(app, ranking[selected].verdict, width, true);
+    // Whole sentences where there is room for them, a line each where there is not.
+    if usize::from(inner.height) <= usize::from(count) + detail.len() {
+        detail = explanation(app, ranking[selected].verdict, width, false);
+    }
+    let detail_rows = if usize::from(inner.height) > usize::from(count) + detail.len() {
+        u16::try_from(detail.len()).unwrap_or(0)
     } else {
         0
     };
-    let [heading, list, detail] = Layout::vertical([
+    let [heading, list, below] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
         Constraint::Length(detail_rows),
@@ -54,37 +57,43 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     // The selected line is always in sight.
     let scroll = (selected + 1).saturating_sub(usize::from(list.height));
     lines(frame, list, rows, u16::try_from(scroll).unwrap_or(u16::MAX));
-    if detail_rows > 0 {
-        explain(frame, detail, app, ranking[selected].verdict);
-    }
+    lines(frame, below, detail, 0);
 }
 
-/// What the selected ending is, why it happens and what to do, where there is room.
-fn explain(frame: &mut Frame, area: Rect, app: &App, verdict: Verdict) {
+/// What the selected ending is, why it happens and what to do, with a blank before it.
+fn explanation(app: &App, verdict: Verdict, width: usize, wrapped: bool) -> Vec<Line<'static>> {
     let known = entry(verdict);
-    let width = usize::from(area.width);
+    let room = width.saturating_sub(6);
     let mut rows = vec![Line::default()];
     for (name, text) in [
         ("what", known.title),
         ("why", known.cause_line),
         ("do", known.fix_line),
     ] {
-        rows.push(Line::from(vec![
-            span(app, Role::Dim, format!(" {name:<5}")),
-            span(app, Role::Text, words::fit(text, width.saturating_sub(6))),
-        ]));
+        let texts = if wrapped {
+            words::wrap("", text, room)
+        } else {
+            vec![words::fit(text, room)]
+        };
+        for (i, text) in texts.into_iter().enumerate() {
+            let name = if i == 0 { name } else { "" };
+            rows.push(Line::from(vec![
+                span(app, Role::Dim, format!(" {name:<5}")),
+                span(app, Role::Text, text),
+            ]));
+        }
     }
-    lines(frame, area, rows, 0);
+    rows
 }
 
 fn headings(width: usize) -> String {
     let text = if width >= WIDE {
         format!(
-            " {:<26}{:>8}{:>8}{:>8}  {:<10}{}",
+            " {:<25}{:>8}{:>8}{:>8}  {:<10}{}",
             "ending", "run", "1 m", "rate", "trend", "cause"
         )
     } else {
-        format!(" {:<26}{:>7}{:>7}    {}", "ending", "run", "rate", "cause")
+        format!(" {:<25}{:>7}{:>7}   {}", "ending", "run", "rate", "cause")
     };
     text.chars().take(width).collect()
 }
@@ -113,12 +122,12 @@ fn line(app: &App, ranked: &Ranked, width: usize, selected: bool) -> Line<'stati
         )
     } else {
         format!(
-            "{:>7}{rate:>7} {}  ",
+            "{:>7}{rate:>7} {} ",
             show_count(ranked.count),
             ranked.trend.sign()
         )
     };
-    let name = format!("{sign}{:<26}", ranked.verdict.name());
+    let name = format!("{sign}{:<25}", ranked.verdict.name());
     let used = name.chars().count() + figures.chars().count();
     let known = entry(ranked.verdict);
     let room = width.saturating_sub(used);

@@ -78,7 +78,10 @@ fn band(frame: &mut Frame, chart: Rect, app: &App, columns: &[Column]) {
             .count()
             .max(1);
         if let Some(name) = condition.filter(|c| !c.is_empty()) {
-            let text = words::fit(&format!("├{name} "), length);
+            // What is done now says more than the name of the profile that does it.
+            let now = name.split_once(": ").map_or(&**name, |(_, now)| now);
+            let texts = [format!("├{name} "), format!("├{now} ")];
+            let text = words::first_that_fits(&texts, length);
             let text = format!("{text:─<length$}");
             for (x, c) in (plot + u16::try_from(at).unwrap_or(u16::MAX)..chart.right()).zip(text.chars()) {
                 // The mark of an incident stays.

@@ -18,10 +18,11 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     }
     let mut spans = Vec::new();
     for (label, hint) in keys::hints(usize::from(area.width), app.modes()) {
-        let hint = if label == "Space" && app.is_paused() {
-            "go on"
-        } else {
-            hint
+        let (label, hint) = match label {
+            "Space" if app.is_paused() => (label, "go on"),
+            "Enter" if app.overlay.is_some() => ("Esc", "close"),
+            "↑ ↓" if !app.selects() => (label, "scroll"),
+            _ => (label, hint),
         };
         spans.push(span(app, Role::Strong, format!(" {label}")));
         spans.push(span(app, Role::Dim, format!(" {hint} ")));

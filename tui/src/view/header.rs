@@ -70,9 +70,9 @@ fn badge(app: &App) -> Span<'static> {
             ..
         } => {
             let text = match (playing, position >= end) {
-                (true, _) => format!(" REPLAY ×{speed} "),
+                (_, true) => " REPLAY END ".to_owned(),
+                (true, false) => format!(" REPLAY ×{speed} "),
                 (false, false) => " REPLAY PAUSED ".to_owned(),
-                (false, true) => " REPLAY END ".to_owned(),
             };
             (text, Role::Selected)
         }
@@ -126,8 +126,15 @@ fn origin(app: &App) -> (String, Role) {
             1 => format!("1 incident, {ahead} ahead"),
             n => format!("{n} incidents, {ahead} ahead"),
         };
+        let began = app.model().began_unix_s();
+        let of_day = began.map_or_else(String::new, |began| {
+            format!(
+                " ({} UTC)",
+                words::time_of_day(began.saturating_add(position.as_secs()))
+            )
+        });
         let text = format!(
-            "at {} of {}, {incidents}",
+            "at {} of {}{of_day}, {incidents}",
             words::clock(position.as_secs()),
             words::clock(end.as_secs())
         );
@@ -140,13 +147,15 @@ fn origin(app: &App) -> (String, Role) {
         many => format!("{} sources", many.len()),
     };
     let fresh = app.freshness();
+    let what = if down.len() == feeds.len() || feeds.len() == 1 {
+        "what you see is"
+    } else {
+        "a part of this is"
+    };
     match (fresh, down.first()) {
-        (Freshness::Stale(old), Some(why)) => (
-            format!("no data for {}: what you see is old. {why}", age(old)),
-            Role::Bad,
-        ),
+        (Freshness::Stale(old), Some(why)) => (format!("{what} {} old: {why}", age(old)), Role::Bad),
         (Freshness::Stale(old), None) => (
-            format!("no data for {} from {names}: what you see is old", age(old)),
+            format!("{what} {} old: no data from {names}", age(old)),
             Role::Bad,
         ),
         (_, Some(why)) => {
@@ -158,6 +167,9 @@ fn origin(app: &App) -> (String, Role) {
             (format!("{why}{more}"), Role::Bad)
         }
         (Freshness::None, None) => (format!("waiting for the first data of {names}"), Role::Warn),
+        (Freshness::Over, None) if feeds.iter().all(|f| f.link == Link::Ended) => {
+            (format!("{names} has ended; q leaves"), Role::Text)
+        }
         (Freshness::Over, None) => (
             format!("{names}: the run is over; a new one will be shown"),
             Role::Text,
@@ -173,7 +185,8 @@ fn origin(app: &App) -> (String, Role) {
             } else {
                 age(old)
             };
-            (format!("from {names}, {held}data {old} old"), Role::Dim)
+            // The age comes first: it is what must not be cut.
+            (format!("{held}data {old} old, from {names}"), Role::Dim)
         }
     }
 }
@@ -194,7 +207,13 @@ fn alerts(app: &App) -> Vec<Span<'static>> {
             format!("{crossed} of {} thresholds crossed ", whole.thresholds.len()),
         ));
     } else if !whole.thresholds.is_empty() {
-        alerts.push(span(app, Role::Ok, "thresholds hold "));
+        // Some figures come late: an uptime counts a session when it has ended. No green word beside an incident.
+        let role = if app.model().incidents().current().is_some() {
+            Role::Dim
+        } else {
+            Role::Ok
+        };
+        alerts.push(span(app, role, "thresholds hold so far "));
     }
     if super::generator::is_suspect(app) {
         alerts.push(span(app, Role::Bad, "GENERATOR UNWELL "));

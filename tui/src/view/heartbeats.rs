@@ -34,9 +34,20 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         ),
         one("missed, last minute", show_count(lately), bad(lately)),
     ];
+    let udp = beats.udp;
+    if udp.sent > 0 {
+        let figures = format!(
+            "{} sent, {} answered, {} lost",
+            show_count(udp.sent),
+            show_count(udp.answered),
+            show_count(udp.lost)
+        );
+        rows.push(one("over UDP", figures, Role::Text));
+        rows.push(one("one-way losses", show_count(udp.one_way), bad(udp.one_way)));
+    }
     for (title, metric) in [("round trip", "heartbeat_rtt"), ("gap between ticks", "tick_gap")] {
         let Some(total) = model.whole().totals.get(metric) else {
-            rows.push(one(title, "none seen".to_owned(), Role::Dim));
+            rows.push(one(title, "none yet".to_owned(), Role::Dim));
             continue;
         };
         rows.push(Line::from(span(

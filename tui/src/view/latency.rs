@@ -79,7 +79,7 @@ fn render_table(frame: &mut Frame, area: Rect, app: &App, all: &[String]) {
             let latest = model.history().latest(name).map(|(_, t)| t).unwrap_or_default();
             format!(
                 "{sign}{:<17}{:>11}{:>11} │{:>10}{:>10}{:>10}{:>10}",
-                words::fit(name, 16),
+                words::fit(&words::metric(name), 16),
                 words::micros(latest.p50),
                 words::micros(latest.p99),
                 figures[0],
@@ -90,7 +90,7 @@ fn render_table(frame: &mut Frame, area: Rect, app: &App, all: &[String]) {
         } else {
             format!(
                 "{sign}{:<14}{:>10}{:>10}{:>10}{:>10}",
-                words::fit(name, 13),
+                words::fit(&words::metric(name), 14),
                 figures[0],
                 figures[1],
                 figures[2],
@@ -150,7 +150,7 @@ fn render_chart(frame: &mut Frame, area: Rect, app: &App, name: &str) {
         })
         .collect();
     let [legend, plot] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    let mut words_of: Vec<Span> = vec![span(app, Role::Strong, format!(" {name}"))];
+    let mut words_of: Vec<Span> = vec![span(app, Role::Strong, format!(" {}", words::metric(name)))];
     for (label, of, n) in CURVES {
         let value = times
             .first()

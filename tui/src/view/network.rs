@@ -24,10 +24,10 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         Ok(shape) if shape.words.is_empty() => (format!(" {place}: no netem"), Role::Dim),
         Ok(shape) => {
             let figures = format!(
-                "{} passed, {} dropped, {} waiting",
-                show_count(shape.passed),
+                "{} dropped, {} waiting, {} passed",
                 show_count(shape.dropped),
-                show_count(shape.waiting)
+                show_count(shape.waiting),
+                show_count(shape.passed)
             );
             (format!(" {place}: {}: {figures}", shape.words), Role::Warn)
         }

@@ -20,6 +20,17 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     // The generator adds a session's uptime up when it ends: until then there is nothing to show.
     let uptime = (counters.uptime.meant_us > 0).then(|| uptime_pct(counters.uptime, counters.sessions));
     let one = |name: &str, value: &str, role| row(app, name, value, role, inner.width);
+    if app.ends_only {
+        let rows = vec![
+            one("open now", "not in a log", Role::Dim),
+            one("ended", &show_count(counters.sessions.ended), Role::Strong),
+            one("bad endings", &show_count(errors), warn(errors > 0, Role::Bad)),
+            one("were ready", &show_count(counters.sessions.ready), Role::Text),
+            one("failed before", &show_count(counters.sessions.failed), Role::Text),
+        ];
+        lines(frame, inner, rows, 0);
+        return;
+    }
     let rows = vec![
         one("ready", &show_count(gauges.ready), Role::Strong),
         one("connecting", &show_count(gauges.connecting), Role::Text),

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::theme::Role;
 use crate::view::panel::{framed, lines, span};
 use crate::view::words;
+use clw_core::tally::Sessions;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -13,6 +14,7 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
     let inner = framed(frame, area, app, "thresholds", "");
     let width = usize::from(inner.width);
     let thresholds = &app.model().whole().thresholds;
+    let sessions = &app.model().whole().counters.sessions;
     let mut rows = Vec::new();
     for threshold in thresholds {
         let (word, role) = match (threshold.passed, threshold.observed) {
@@ -29,6 +31,10 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
             let says = words::fit(&threshold.says, width.saturating_sub(9));
             rows.push(Line::from(span(app, Role::Dim, format!("         {says}"))));
         }
+        if let Some(note) = note(&threshold.expr, sessions) {
+            let text = words::wrap("         ", note, width);
+            rows.extend(text.into_iter().map(|t| Line::from(span(app, Role::Dim, t))));
+        }
     }
     if rows.is_empty() {
         for text in words::wrap(" ", "none: clw-bench --threshold 'error_rate<1%' sets one", width) {
@@ -36,4 +42,15 @@ pub fn render(frame: &mut Frame, area: Rect, app: &App) {
         }
     }
     lines(frame, inner, rows, app.scroll);
+}
+
+/// What a figure does not count, where the rest of the screen seems to say otherwise.
+fn note(expr: &str, sessions: &Sessions) -> Option<&'static str> {
+    if expr.starts_with("error_rate") && sessions.dropped > 0 {
+        Some("of sessions; one that reconnects is no error here, on the chart it is")
+    } else if expr.starts_with("uptime") && sessions.ended < sessions.started {
+        Some("of sessions that have ended; those that are up or away come in at their end")
+    } else {
+        None
+    }
 }

@@ -53,12 +53,46 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// At most `width` characters, with an ellipsis where something was cut.
+/// A time of day from seconds since 1970: `07:29:06`, in UTC.
+pub fn time_of_day(unix_s: u64) -> String {
+    let s = unix_s % 86_400;
+    format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+}
+
+/// A metric as the report of clw-bench calls it.
+pub fn metric(name: &str) -> String {
+    match name {
+        "ready_service" => "ready, service".to_owned(),
+        "time_to_ready" => "ready again".to_owned(),
+        "heartbeat_rtt" => "heartbeat".to_owned(),
+        other => match other.strip_prefix("rpc.") {
+            Some(method) => format!("call {method}"),
+            None => other.replace('_', " "),
+        },
+    }
+}
+
+/// The first of `texts` that fits into `width`, or the last, cut.
+pub fn first_that_fits(texts: &[String], width: usize) -> String {
+    let fits = texts.iter().find(|t| t.chars().count() <= width);
+    fits.or(texts.last()).map_or_else(String::new, |t| fit(t, width))
+}
+
+/// At most `width` characters, with an ellipsis where something was cut: between words, where that leaves most of the line.
 pub fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
     let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    let in_a_word = text
+        .chars()
+        .nth(width.saturating_sub(1))
+        .is_some_and(|c| c != ' ');
+    if let Some(space) = cut.rfind(' ').filter(|_| in_a_word)
+        && cut[..space].chars().count() * 3 >= width * 2
+    {
+        cut.truncate(space);
+    }
     if width > 0 {
         cut.truncate(cut.trim_end().len());
         cut.push('…');
@@ -110,9 +144,20 @@ mod tests {
             [clock(9), clock(192), clock(7509)],
             ["9s", "3m 12s", "2h 05m 09s"]
         );
+        assert_eq!(time_of_day(1_795_677_546 + 86_400), time_of_day(1_795_677_546));
+        assert_eq!(time_of_day(3 * 3600 + 62), "03:01:02");
         assert_eq!(
             [span(45), span(120), span(90), span(7200)],
             ["45s", "2m", "1m30", "2h"]
+        );
+    }
+
+    #[test]
+    fn metrics_are_called_as_in_the_report() {
+        let names = ["tcp_connect", "ready_service", "time_to_ready", "rpc.health"].map(metric);
+        assert_eq!(
+            names,
+            ["tcp connect", "ready, service", "ready again", "call health"]
         );
     }
 
@@ -121,6 +166,15 @@ mod tests {
         assert_eq!(fit("gateway", 7), "gateway");
         assert_eq!(fit("the gateway", 5), "the…");
         assert_eq!(fit("ab", 0), "");
+        assert_eq!(
+            fit("Live session lost without a goodbye", 33),
+            "Live session lost without a…"
+        );
+        assert_eq!(fit("in ten.times.longer.than.the.line", 12), "in ten.time…");
+        let choices = ["the long one".to_owned(), "short".to_owned()];
+        assert_eq!(first_that_fits(&choices, 12), "the long one");
+        assert_eq!(first_that_fits(&choices, 6), "short");
+        assert_eq!(first_that_fits(&choices, 3), "sh…");
         assert_eq!(wrap("- ", "one two three", 9), ["- one two", "  three"]);
     }
 }

@@ -29,6 +29,8 @@ pub const fn size(cols: u16, rows: u16) -> PtySize {
 pub struct Seen {
     pub parser: vt100::Parser,
     pub bytes: Vec<u8>,
+    /// Nobody has the terminal open any more: nothing else comes.
+    is_over: bool,
 }
 
 /// A program on a terminal.
@@ -51,6 +53,7 @@ impl Session {
             Mutex::new(Seen {
                 parser: vt100::Parser::new(rows, cols, 0),
                 bytes: Vec::new(),
+                is_over: false,
             }),
             Condvar::new(),
         ));
@@ -64,6 +67,8 @@ impl Session {
                 seen.bytes.extend(&buffer[..n]);
                 to.1.notify_all();
             }
+            to.0.lock().unwrap().is_over = true;
+            to.1.notify_all();
         });
         Self {
             keys: pair.master.take_writer().unwrap(),
@@ -123,14 +128,15 @@ impl Session {
         };
         assert_eq!(status.exit_code(), code);
         let (seen, changed) = &*self.seen;
-        let not_left = |seen: &mut Seen| {
-            let screen = seen.parser.screen();
-            screen.alternate_screen() || screen.hide_cursor()
-        };
         let (seen, timeout) = changed
-            .wait_timeout_while(seen.lock().unwrap(), PATIENCE, not_left)
+            .wait_timeout_while(seen.lock().unwrap(), PATIENCE, |seen| !seen.is_over)
             .unwrap();
-        assert!(!timeout.timed_out(), "alternate screen left, cursor shown");
+        assert!(!timeout.timed_out(), "somebody still has the terminal");
+        let screen = seen.parser.screen();
+        assert!(
+            !screen.alternate_screen() && !screen.hide_cursor(),
+            "alternate screen left, cursor shown"
+        );
         assert!(seen.bytes.windows(8).any(|w| w == b"\x1b[?1049h"), "it was taken");
         let flags = local_flags(&*self.master);
         assert!(flags.contains(LocalFlags::ICANON | LocalFlags::ECHO), "{flags:?}");

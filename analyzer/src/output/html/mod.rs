@@ -3,18 +3,18 @@
 //! Everything that came from the capture is escaped. Memory does not grow with the capture: endings are counted in at most
 //! a few hundred slots, and a few sessions of each verdict are shown.
 
-mod escape;
 mod timeline;
 
 pub use timeline::Timeline;
 
+use crate::output::text::{STAGES, endings_of};
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
+use clw_core::html::{self, escaped};
 use clw_core::report::ThresholdResult;
 use clw_core::units::{show_bytes, show_count, show_duration};
 use clw_core::verdict::{Verdict, entry};
-use escape::escaped;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,8 +22,6 @@ use std::time::Duration;
 const WORTH_A_LOOK: usize = 60;
 /// Warnings shown.
 const WARNINGS: usize = 40;
-
-const STYLE: &str = include_str!("style.css");
 
 type Written = std::fmt::Result;
 
@@ -53,13 +51,7 @@ fn page(
         [one] => one.clone(),
         files => format!("{} files", files.len()),
     };
-    let files = escaped(&files);
-    write!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{files}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{files}</h1>\n"
-    )?;
+    out.push_str(&html::begin(&files));
     head(out, capture, totals)?;
     incidents(out, totals)?;
     out.push_str(&timeline.svg());
@@ -68,11 +60,12 @@ fn page(
     held(out, thresholds)?;
     sessions(out, totals)?;
     limits(out, capture, evicted)?;
-    writeln!(
-        out,
-        "<footer>clw-analyze {}. Frame numbers are those of Wireshark for a single file.</footer>\n</main>\n</body>\n</html>",
-        env!("CARGO_PKG_VERSION")
-    )
+    out.push_str(&html::end(concat!(
+        "clw-analyze ",
+        env!("CARGO_PKG_VERSION"),
+        ". Frame numbers are those of Wireshark for a single file."
+    )));
+    Ok(())
 }
 
 fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals) -> Written {
@@ -88,12 +81,7 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals) -> Written 
         write!(out, ", {length} from {}", crate::judge::rfc3339(first))?;
     }
     writeln!(out, ".</p>")?;
-    let bad: u64 = s
-        .by_verdict
-        .iter()
-        .filter(|(name, _)| is_bad(name))
-        .map(|(_, n)| n)
-        .sum();
+    let bad = totals.errors();
     let dialects: Vec<_> = s
         .by_dialect
         .iter()
@@ -118,8 +106,8 @@ fn is_bad(name: &str) -> bool {
 }
 
 fn incidents(out: &mut String, totals: &Totals) -> Written {
-    let incidents = &totals.summary.incidents;
-    if incidents.is_empty() {
+    let (incidents, silences) = (&totals.summary.incidents, &totals.summary.silences);
+    if incidents.is_empty() && silences.is_empty() {
         return Ok(());
     }
     writeln!(out, "<h2>What happened</h2>\n<ul class=\"incidents\">")?;
@@ -129,7 +117,7 @@ fn incidents(out: &mut String, totals: &Totals) -> Written {
             "<li><b>{} sessions</b> of {} ended <b>{}</b> within {}, at {}: {}.</li>",
             show_count(incident.sessions),
             incident.server,
-            incident.verdict,
+            endings_of(incident),
             show_duration(Duration::from_secs_f64(incident.length_ms / 1e3)),
             escaped(&incident.at),
             escaped(&incident.cause)
@@ -137,6 +125,18 @@ fn incidents(out: &mut String, totals: &Totals) -> Written {
     }
     if incidents.len() > 20 {
         writeln!(out, "<li>… and {} more</li>", incidents.len() - 20)?;
+    }
+    for silence in silences.iter().take(20) {
+        writeln!(
+            out,
+            "<li><b>{} sessions</b> of {} missed the heartbeats of the {} for up to <b>{}</b>, until {}, and went on: {}.</li>",
+            show_count(silence.sessions),
+            silence.server,
+            silence.side.name(),
+            show_duration(Duration::from_secs_f64(silence.length_ms / 1e3)),
+            escaped(&silence.until),
+            escaped(silence.cause)
+        )?;
     }
     writeln!(out, "</ul>")
 }
@@ -160,7 +160,9 @@ fn endings(out: &mut String, totals: &Totals) -> Written {
             out,
             "<tr><td class=\"number\">{}</td><td class=\"number\">{share:.2} %</td><td class=\"{class}\">{name}</td><td>{}</td><td>",
             show_count(*count),
-            ender(totals.enders.get(name))
+            Some(ender(totals.enders.get(name)))
+                .filter(|by| *by != "unknown")
+                .unwrap_or_default()
         )?;
         if is_error(verdict) {
             explained(out, verdict)?;
@@ -215,21 +217,22 @@ fn figures(out: &mut String, totals: &Totals) -> Written {
     );
     writeln!(
         out,
-        "<h2>Figures</h2>\n<dl><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
+        "<h2>Figures</h2>\n<dl class=\"facts\"><dt>close codes</dt><dd>{codes} <small>(1005: empty close frame; 1006: none came)</small></dd>\
          <dt>resets</dt><dd>{resets}</dd>"
     )?;
-    let ready = totals.ready.summary();
-    if ready.count > 0 {
-        let us = |us: u64| show_duration(Duration::from_micros(us));
-        writeln!(
-            out,
-            "<dt>first packet to ready</dt><dd>p50 {}, p90 {}, p99 {}, max {} <small>({} sessions)</small></dd>",
-            us(ready.p50),
-            us(ready.p90),
-            us(ready.p99),
-            us(ready.max),
-            show_count(ready.count)
-        )?;
+    let us = |us: u64| show_duration(Duration::from_micros(us));
+    for (name, words) in STAGES {
+        if let Some(took) = s.stages_us.get(name) {
+            writeln!(
+                out,
+                "<dt>{words}</dt><dd>p50 {}, p90 {}, p99 {}, max {} <small>({} sessions)</small></dd>",
+                us(took.p50),
+                us(took.p90),
+                us(took.p99),
+                us(took.max),
+                show_count(took.count)
+            )?;
+        }
     }
     writeln!(out, "</dl>")
 }

@@ -363,7 +363,7 @@ fn without_auto_approval_a_node_waits_for_an_operator_with_the_same_request_id()
     }
     assert_eq!(ids[0], ids[1]);
     let mut admin = params();
-    admin["scopes"] = json!(["operator.pairing"]);
+    admin["scopes"] = json!(["operator.pairing", "operator.admin"]);
     let mut operator = TestClient::connect(&gateway);
     operator.login(&admin);
     let list = operator.request("device.pair.list", &json!({}));
@@ -378,18 +378,131 @@ fn without_auto_approval_a_node_waits_for_an_operator_with_the_same_request_id()
 #[test]
 fn a_setup_code_hands_a_device_token_over_once() {
     let gateway = gateway(|_, authority| authority.auto_approve_local = false);
-    let code = gateway.authority.issue_bootstrap_token(Instant::ORIGIN);
+    let code = gateway.setup_code(Instant::ORIGIN, "ws://127.0.0.1:1", SetupProfile::Full);
     let identity = Identity::derive(5, 1);
-    let mut sent = client("openclaw-ios", "ui");
-    sent["auth"] = json!({"bootstrapToken": code.expose()});
+    let mut sent = client("openclaw-android", "node");
+    sent["role"] = json!("node");
+    sent["scopes"] = json!([]);
+    sent["client"]["platform"] = json!("android 15");
+    sent["auth"] = json!({"bootstrapToken": code.bootstrap_token.expose()});
+    // Whoever is no phone waits for approval, and may come again with the same code.
+    let mut other = sent.clone();
+    other["client"]["platform"] = json!("linux");
     let mut peer = TestClient::connect(&gateway);
-    let answer = peer.login(&signed(sent.clone(), &identity, &peer.nonce(), EPOCH_MS, 3));
+    let answer = peer.login(&signed(other, &identity, &peer.nonce(), EPOCH_MS, 3));
+    let details = &answer["error"]["details"];
+    assert_eq!(details["code"], "PAIRING_REQUIRED");
+    assert_eq!(
+        (&details["recommendedNextStep"], &details["pauseReconnect"]),
+        (&json!("wait_then_retry"), &json!(false))
+    );
+    let family = |params: Value, nonce: &str| {
+        let mut signed = signed_for(params, &identity, nonce, "android");
+        signed["client"]["deviceFamily"] = json!("Android");
+        signed
+    };
+    let mut peer = TestClient::connect(&gateway);
+    let answer = peer.login(&family(sent.clone(), &peer.nonce()));
     let auth = &answer["payload"]["auth"];
     assert_eq!(auth["method"], "bootstrap-token");
-    assert_eq!(auth["deviceTokens"][0]["deviceToken"], auth["deviceToken"]);
-    let mut peer = TestClient::connect(&gateway);
-    let answer = peer.login(&signed(sent, &identity, &peer.nonce(), EPOCH_MS, 3));
+    assert_eq!(auth["deviceTokens"][0]["role"], "operator");
+    assert_ne!(auth["deviceTokens"][0]["deviceToken"], auth["deviceToken"]);
+    let mut again = TestClient::connect(&gateway);
+    let answer = again.login(&family(sent.clone(), &again.nonce()));
     assert_eq!(answer["error"]["details"]["code"], "AUTH_BOOTSTRAP_TOKEN_INVALID");
+    // The other role's token lets the same device in as an operator.
+    let mut operator = sent;
+    operator["role"] = json!("operator");
+    operator["scopes"] = json!(["operator.read"]);
+    operator["auth"] = json!({"deviceToken": auth["deviceTokens"][0]["deviceToken"]});
+    let mut peer = TestClient::connect(&gateway);
+    let answer = peer.login(&family(operator, &peer.nonce()));
+    assert_eq!(answer["payload"]["auth"]["method"], "device-token");
+}
+
+#[test]
+fn a_revoked_token_ends_the_sessions_of_its_role_and_no_others() {
+    let gateway = gateway(|_, _| {});
+    let identity = Identity::derive(6, 1);
+    let admin_of = |gateway| {
+        let mut params = params();
+        params["scopes"] = json!(["operator.admin", "operator.pairing"]);
+        let mut peer = TestClient::connect(gateway);
+        assert_eq!(peer.login(&params)["ok"], true);
+        peer
+    };
+    let mut admin = admin_of(&gateway);
+    let session = |role: &str, id: &str, scopes: Value| {
+        let mut params = client(id, if role == "node" { "node" } else { "cli" });
+        params["role"] = json!(role);
+        params["scopes"] = scopes;
+        let mut peer = TestClient::connect(&gateway);
+        let answer = peer.login(&signed(params, &identity, &peer.nonce(), EPOCH_MS, 3));
+        (peer, answer["payload"]["auth"]["deviceToken"].clone())
+    };
+    let (mut operator, token) = session("operator", "cli", json!(["operator.read"]));
+    let (mut node, _) = session("node", "node-host", json!([]));
+    let revoke = json!({"deviceId": identity.device_id, "role": "operator"});
+    let answer = admin.request("device.token.revoke", &revoke);
+    assert_eq!(answer["payload"]["role"], "operator", "{answer}");
+    let called: Vec<_> = admin
+        .events
+        .iter()
+        .filter(|event| matches!(event, ServerEvent::TookOver { .. }))
+        .collect();
+    assert_eq!(called.len(), 1);
+    operator.pass(Instant::from_millis(1));
+    node.pass(Instant::from_millis(1));
+    assert_eq!(operator.closed(), (Some(4001), "device removed"));
+    assert!(node.server.deadline() > Some(Instant::from_millis(1)));
+    // The token is dead, and the shared secret brings another only when somebody approves.
+    let mut params = client("cli", "cli");
+    params["auth"] = json!({"deviceToken": token});
+    let mut peer = TestClient::connect(&gateway);
+    let answer = peer.login(&signed(params, &identity, &peer.nonce(), EPOCH_MS, 3));
+    assert_eq!(answer["error"]["details"]["code"], "AUTH_DEVICE_TOKEN_MISMATCH");
+}
+
+#[test]
+fn who_may_not_manage_a_device_changes_nothing() {
+    let gateway = gateway(|_, authority| authority.auto_approve_local = false);
+    let identity = Identity::derive(7, 1);
+    let mut node = client("node-host", "node");
+    node["role"] = json!("node");
+    node["scopes"] = json!([]);
+    let mut peer = TestClient::connect(&gateway);
+    let answer = peer.login(&signed(node, &identity, &peer.nonce(), EPOCH_MS, 3));
+    let request = answer["error"]["details"]["requestId"].clone();
+    let mut without_admin = params();
+    without_admin["scopes"] = json!(["operator.pairing"]);
+    let mut peer = TestClient::connect(&gateway);
+    peer.login(&without_admin);
+    let denied = peer.request("device.pair.approve", &json!({"requestId": request}));
+    assert_eq!(denied["error"]["message"], "device pairing approval denied");
+    for (method, params) in [
+        (
+            "device.token.revoke",
+            json!({"deviceId": identity.device_id, "role": "node"}),
+        ),
+        (
+            "device.token.rotate",
+            json!({"deviceId": identity.device_id, "role": "node"}),
+        ),
+        ("device.pair.remove", json!({"deviceId": "nobody"})),
+        ("device.pair.approve", json!({})),
+        ("device.pair.setupCode", json!({"bootstrapProfile": "root"})),
+        ("device.pair.setupCode", json!({"publicUrl": "http://127.0.0.1"})),
+    ] {
+        assert_eq!(peer.request(method, &params)["ok"], false, "{method}");
+    }
+    let rejected = peer.request("device.pair.reject", &json!({"requestId": request}));
+    assert_eq!(rejected["payload"]["deviceId"], identity.device_id);
+    let code = peer.request("device.pair.setupCode", &json!({"publicUrl": "ws://127.0.0.1:5"}));
+    let text = code["payload"]["setupCode"].as_str().unwrap();
+    assert_eq!(
+        SetupCode::decode(text, Some(EPOCH_MS)).unwrap().url,
+        "ws://127.0.0.1:5"
+    );
 }
 
 #[test]

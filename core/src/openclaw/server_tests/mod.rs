@@ -72,7 +72,15 @@ impl TestClient {
             finish: None,
         };
         let mut request = Vec::new();
-        write_request(&mut request, "127.0.0.1:18789", "/", &[], "lab/1.0", [7; 16]);
+        write_request(
+            &mut request,
+            "127.0.0.1:18789",
+            "/",
+            &[],
+            "lab/1.0",
+            None,
+            [7; 16],
+        );
         let at = request.len() - 2;
         request.splice(at..at, headers.bytes());
         peer.server.receive(peer.now, &mut request, &mut peer.out);
@@ -187,7 +195,22 @@ fn client(id: &str, mode: &str) -> Value {
 type Change<'a> = &'a dyn Fn(&mut Value);
 
 /// Adds the proof of a device over what `params` say.
-fn signed(mut params: Value, identity: &Identity, nonce: &str, signed_at_ms: i64, version: u8) -> Value {
+fn signed(params: Value, identity: &Identity, nonce: &str, signed_at_ms: i64, version: u8) -> Value {
+    proof(params, identity, nonce, (signed_at_ms, version), "")
+}
+
+/// The same for a client with a device family.
+fn signed_for(params: Value, identity: &Identity, nonce: &str, device_family: &str) -> Value {
+    proof(params, identity, nonce, (EPOCH_MS, 3), device_family)
+}
+
+fn proof(
+    mut params: Value,
+    identity: &Identity,
+    nonce: &str,
+    (signed_at_ms, version): (i64, u8),
+    device_family: &str,
+) -> Value {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let scopes: Vec<String> = params["scopes"].as_array().unwrap().iter().map(text).collect();
     let token = ["token", "deviceToken", "bootstrapToken"]
@@ -206,7 +229,7 @@ fn signed(mut params: Value, identity: &Identity, nonce: &str, signed_at_ms: i64
         token: token.as_ref(),
         nonce,
         platform: &platform,
-        device_family: "",
+        device_family,
     };
     let signature = identity.sign(&if version == 3 {
         signature_text_v3(&fields)

@@ -3,7 +3,7 @@
 use super::super::server_http::{write_answer, write_rejection, write_switching};
 use super::{Door, Mark, Phase, ServerConnection};
 use crate::Stage;
-use crate::session::{Admission, Admit, Finish, Outbox, ServerDialect, ServerEvent};
+use crate::session::{Admission, Admit, Finish, HttpAnswer, Outbox, ServerDialect, ServerEvent};
 use crate::time::Instant;
 use crate::ws::{HttpRequest, UpgradeError, parse_http_request};
 
@@ -49,7 +49,7 @@ impl<D: ServerDialect> ServerConnection<D> {
                     (method, path) if admit.takes(method, path) => {
                         rest.truncate(request.content_length.unwrap_or(0));
                         let answer = admit.answer(now, request, &rest);
-                        self.answer_json(answer.status, &answer.json, out);
+                        self.answer_later(now, answer, out);
                     }
                     ("GET", "/healthz") => {
                         self.answer_json(200, r#"{"ok":true,"status":"live"}"#, out);
@@ -116,6 +116,25 @@ impl<D: ServerDialect> ServerConnection<D> {
             &format!("this is a WebSocket endpoint: {why}\n"),
         );
         out.finish(Finish::Fin);
+    }
+
+    /// An answer that may have to wait for its time.
+    fn answer_later(&mut self, now: Instant, answer: HttpAnswer, out: &mut Outbox<ServerEvent>) {
+        if answer.delay.is_zero() {
+            return self.give_answer(&answer, out);
+        }
+        self.phase = Phase::Answering {
+            at: now + answer.delay,
+        };
+        self.facts().late_answer = Some(answer);
+    }
+
+    pub(super) fn give_answer(&mut self, answer: &HttpAnswer, out: &mut Outbox<ServerEvent>) {
+        if answer.is_lost {
+            out.finish(Finish::Rst);
+        } else {
+            self.answer_json(answer.status, &answer.json, out);
+        }
     }
 
     fn answer_json(&mut self, status: u16, body: &str, out: &mut Outbox<ServerEvent>) {

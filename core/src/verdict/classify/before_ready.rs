@@ -97,7 +97,9 @@ pub(super) fn auth_failed(f: &Facts<'_>) -> Option<Found> {
     if let Some(found) = refused(f, RefusalClass::Credentials, ReasonClass::Credentials) {
         return Some(found);
     }
-    let unexplained_so_far = f.seen.refusal.is_none() && f.seen.violation.is_none();
+    // Where a part of the login was not seen, it may have succeeded.
+    let unexplained_so_far =
+        f.seen.refusal.is_none() && f.seen.violation.is_none() && f.seen.missing.is_empty();
     match f.seen.disconnect {
         Some(Disconnect::TokenExpired | Disconnect::TokenRevoked) => {
             return Some(Found::new(0.95, Side::Server));
@@ -176,7 +178,7 @@ pub(super) fn handshake_timeout(f: &Facts<'_>) -> Option<Found> {
     if !f.at_handshake_timeout() && is_clawchat_waiting_in_vain(f) {
         return Some(Found::new(0.8, Side::Server));
     }
-    if !f.at_handshake_timeout() || !cut_by_server(f) {
+    if !f.at_handshake_timeout() || !cut_by_server(f) || f.words_may_be_unseen() {
         return None;
     }
     let known = f.seen.handshake_timeout.is_some();
@@ -213,6 +215,7 @@ fn is_clawchat_waiting_in_vain(f: &Facts<'_>) -> bool {
         && f.ended_without_a_word()
         && f.seen.ended_by == Side::Server
         && f.seen.since_upgrade >= Duration::from_secs(1)
+        && !f.words_may_be_unseen()
 }
 
 /// The server ended it, by a close frame of any code or by cutting the transport.

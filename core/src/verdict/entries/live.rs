@@ -144,7 +144,7 @@ pub(super) static HEARTBEAT_MISS: Entry = Entry {
     causes: &[
         "an event loop is blocked: TCP acknowledges, the application does not answer",
         "the path is cut, or a NAT forgot the connection: retransmissions stay unanswered",
-        "one direction only is cut (CLW over UDP: pings go out, pongs do not come back)",
+        "one direction only is cut: pings go out, pongs do not come back (of CLW datagrams alone: a one-way loss, which ends nothing)",
         "the client does not answer ws pings (a library without automatic pong, or nobody reads)",
         "heartbeat timeout too short for the round trip (CLW needs under 1000 ms)",
     ],

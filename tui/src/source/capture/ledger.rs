@@ -2,7 +2,7 @@
 //!
 //! Time is the capture's own. Whoever feeds it says when an interval is over.
 
-use super::tell;
+use super::{Narrow, tell};
 use clw_analyzer::decode::{Decoded, Decoder, FragmentLimits};
 use clw_analyzer::engine::{Engine, Live, Options};
 use clw_analyzer::judge::Judged;
@@ -72,17 +72,18 @@ impl Open {
 }
 
 impl Ledger {
-    /// Nothing seen yet. With `port`, connections with it on either side count, whatever they speak.
-    pub fn new(source: impl Into<String>, port: Option<u16>) -> Self {
+    /// Nothing seen yet.
+    pub fn new(source: impl Into<String>, narrow: Narrow) -> Self {
         Self {
             engine: Engine::new(Options {
-                port,
+                port: narrow.port,
+                dialect: narrow.dialect,
                 linger_ns: LINGER_NS,
                 ..Options::default()
             }),
             decoder: Decoder::new(FragmentLimits::default()),
             source: source.into(),
-            all: port.is_some(),
+            all: narrow.port.is_some(),
             gateways: HashSet::new(),
             target: Target::default(),
             ended: Counters::default(),
@@ -139,8 +140,10 @@ impl Ledger {
         self.now_ns = self.now_ns.max(frame.at_ns);
         let Self { engine, decoder, .. } = self;
         let mut done = Vec::new();
-        if let Decoded::Tcp(segment) = decoder.decode(frame) {
-            engine.feed(&segment, &mut |judged| done.push(judged));
+        match decoder.decode(frame) {
+            Decoded::Tcp(segment) => engine.feed(&segment, &mut |judged| done.push(judged)),
+            Decoded::Udp(datagram) => drop(engine.feed_datagram(&datagram)),
+            Decoded::Other(_) => {}
         }
         for judged in done {
             self.take(&judged);
@@ -177,6 +180,7 @@ impl Ledger {
                 open.heartbeat.sent += beats.ws_ping + beats.ticks;
                 open.heartbeat.answered += beats.ws_pong;
                 open.heartbeat.missed += beats.gaps.len() as u64;
+                open.heartbeat.udp.add(&tell::datagrams(beats));
             }
             self.take(&judged);
         }
@@ -193,12 +197,14 @@ impl Ledger {
         counters.heartbeat.sent += open.heartbeat.sent;
         counters.heartbeat.answered += open.heartbeat.answered;
         counters.heartbeat.missed += open.heartbeat.missed;
+        counters.heartbeat.udp.add(&open.heartbeat.udp);
         self.peak_open = self.peak_open.max(open.gauges.open);
         let snapshot = Snapshot {
             schema: SCHEMA.to_owned(),
             source: self.source.clone(),
             seq: self.seq,
             elapsed_us: self.now_ns.saturating_sub(begun_ns) / 1000,
+            began_unix_us: begun_ns / 1000,
             interval_us: self.now_ns.saturating_sub(self.told_ns) / 1000,
             phase,
             target: self.target.clone(),
@@ -261,7 +267,7 @@ impl Ledger {
     fn add_open(&mut self, live: &Live, open: &mut Open) {
         let server = live.connection.server;
         let session = live.session.as_deref();
-        let dialect = session.map_or(Dialect::Unknown, |s| s.dialect(server.port()));
+        let dialect = session.map_or(Dialect::Unknown, |s| s.dialect(server.port(), None));
         if !self.counts(dialect, server) {
             return;
         }
@@ -302,6 +308,13 @@ impl Ledger {
             open.heartbeat.sent += facts.beats.count(Kind::Ping) + facts.beats.count(Kind::Tick);
             open.heartbeat.answered += facts.beats.count(Kind::Pong);
             open.heartbeat.missed += facts.beats.gaps().len() as u64;
+            if let Some(beside) = &facts.beside {
+                let seen = beside.seen();
+                let one_way = seen.one_way.is_some();
+                open.heartbeat
+                    .udp
+                    .add(&tell::udp(seen.pings, seen.pongs, one_way));
+            }
         }
         let is_ready = ready_ns.is_some() || facts.is_some_and(|f| f.stage == Stage::Ready);
         if live.is_over() {
@@ -337,7 +350,7 @@ mod tests {
 
     #[test]
     fn packets_that_the_kernel_dropped_are_the_viewers_own_trouble_and_quiet_is_told_too() {
-        let mut ledger = Ledger::new("lo", None);
+        let mut ledger = Ledger::new("lo", Narrow::default());
         assert_eq!(ledger.now_ns(), None);
         ledger.begin(5_000_000_000);
         ledger.dropped(0);
@@ -355,7 +368,13 @@ mod tests {
 
     #[test]
     fn noise_is_no_session_and_does_no_harm() {
-        let mut ledger = Ledger::new("-", Some(1));
+        let mut ledger = Ledger::new(
+            "-",
+            Narrow {
+                port: Some(1),
+                dialect: None,
+            },
+        );
         let bytes: Vec<u8> = (0..2000u32).map(|i| (i * 7919 % 251) as u8).collect();
         for length in 0..bytes.len() {
             ledger.feed(&Frame {

@@ -1,7 +1,7 @@
 //! Live packets: one thread takes them, another tells once a second what is known, packets or not.
 
 use super::interface::Interface;
-use super::ledger::Ledger;
+use super::{Ledger, Narrow};
 use crate::event::Event;
 use crate::model::Link;
 use clw_analyzer::source::{Capture, Frame, Item, LinkType};
@@ -29,8 +29,8 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Watched> {
 }
 
 /// Follows a capture on standard input, which may still grow.
-pub fn watch_stream(source: usize, port: Option<u16>, events: SyncSender<Event>) -> io::Result<()> {
-    let shared = share(Ledger::new("standard input", port));
+pub fn watch_stream(source: usize, narrow: Narrow, events: SyncSender<Event>) -> io::Result<()> {
+    let shared = share(Ledger::new("standard input", narrow));
     let over = tell_every_second(source, &shared, events.clone())?;
     thread::Builder::new()
         .name(format!("capture-{source}"))
@@ -74,10 +74,10 @@ pub fn watch_interface(
     source: usize,
     mut interface: Interface,
     name: &str,
-    port: Option<u16>,
+    narrow: Narrow,
     events: SyncSender<Event>,
 ) -> io::Result<()> {
-    let shared = share(Ledger::new(name, port));
+    let shared = share(Ledger::new(name, narrow));
     lock(&shared).ledger.begin(now_ns());
     let over = tell_every_second(source, &shared, events.clone())?;
     let name = name.to_owned();

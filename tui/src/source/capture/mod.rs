@@ -3,10 +3,12 @@
 mod interface;
 mod ledger;
 mod live;
+mod narrow;
 mod tell;
 mod transcode;
 
 pub use interface::{Interface, InterfaceError};
 pub use ledger::Ledger;
 pub use live::{watch_interface, watch_stream};
+pub use narrow::Narrow;
 pub use transcode::{TranscodeError, transcode};

@@ -1,10 +1,10 @@
 //! A judged connection in the words of telemetry.
 
 use clw_analyzer::judge::Judged;
-use clw_analyzer::record::Record;
+use clw_analyzer::record::{Heartbeats, Record};
 use clw_core::Stage;
 use clw_core::journal::{Close, SessionRecord};
-use clw_core::tally::Counters;
+use clw_core::tally::{Counters, UdpHeartbeats};
 use clw_core::time::micros;
 use clw_core::verdict::{EndingKind, Verdict};
 use std::time::Duration;
@@ -17,6 +17,22 @@ const NO_CLOSE_FRAME: u16 = 1006;
 const MAX_FACTS: usize = 8;
 /// Endings in words, for each verdict.
 const MAX_SAMPLES: usize = 3;
+
+/// Heartbeats as datagrams: what was not answered counts as lost.
+pub(super) fn udp(pings: u64, pongs: u64, one_way: bool) -> UdpHeartbeats {
+    UdpHeartbeats {
+        sent: pings,
+        answered: pongs,
+        lost: pings.saturating_sub(pongs),
+        one_way: u64::from(one_way),
+    }
+}
+
+/// The same of a connection that was judged.
+pub(super) fn datagrams(beats: &Heartbeats) -> UdpHeartbeats {
+    let of = |seen: &clw_analyzer::record::UdpHeartbeats| udp(seen.pings, seen.pongs, seen.one_way.is_some());
+    beats.udp.as_ref().map(of).unwrap_or_default()
+}
 
 /// Adds a connection that is over.
 pub(super) fn add(counters: &mut Counters, record: &Record, verdict: Verdict) {
@@ -56,6 +72,7 @@ pub(super) fn add(counters: &mut Counters, record: &Record, verdict: Verdict) {
     counters.heartbeat.sent += beats.ws_ping + beats.ticks;
     counters.heartbeat.answered += beats.ws_pong;
     counters.heartbeat.missed += beats.gaps.len() as u64;
+    counters.heartbeat.udp.add(&datagrams(beats));
     counters.bytes.sent += record.bytes.client;
     counters.bytes.received += record.bytes.server;
     counters.frames.sent += record.frames.client;

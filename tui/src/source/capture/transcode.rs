@@ -1,6 +1,6 @@
 //! A capture file as a telemetry stream, to be replayed like any other recording.
 
-use super::Ledger;
+use super::{Ledger, Narrow};
 use clw_analyzer::source::{Capture, Item, SourceError};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -34,9 +34,9 @@ pub enum TranscodeError {
 }
 
 /// Reads `path` through and writes a snapshot for each second of it into an unnamed temporary file.
-pub fn transcode(path: &Path, port: Option<u16>) -> Result<File, TranscodeError> {
+pub fn transcode(path: &Path, narrow: Narrow) -> Result<File, TranscodeError> {
     let mut capture = Capture::open(&[path.to_owned()])?;
-    let mut ledger = Ledger::new(path.display().to_string(), port);
+    let mut ledger = Ledger::new(path.display().to_string(), narrow);
     let mut out = BufWriter::new(tempfile::tempfile()?);
     while let Some(item) = capture.next()? {
         match item {
@@ -65,7 +65,7 @@ pub fn transcode(path: &Path, port: Option<u16>) -> Result<File, TranscodeError>
         return Err(TranscodeError::NoSession {
             path: path.display().to_string(),
             packets: ledger.packets(),
-            hint: if port.is_some() {
+            hint: if narrow.port.is_some() {
                 " on that --port"
             } else {
                 ": encrypted sessions are found by --port N"

@@ -10,7 +10,7 @@ use crate::model::Link;
 use std::io;
 use std::sync::mpsc::SyncSender;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tally::LogTally;
 
 /// How often the file is looked at.
@@ -24,7 +24,8 @@ pub fn follow_log(source: usize, mut follow: Follow, events: SyncSender<Event>) 
         .name(format!("log-{source}"))
         .spawn(move || {
             let began = Instant::now();
-            let mut tally = LogTally::new(follow.path());
+            let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let mut tally = LogTally::new(follow.path(), clw_core::time::micros(since_epoch));
             let mut told: Option<Instant> = None;
             loop {
                 let read = follow.read(&mut |line| tally.line(line, began.elapsed()));

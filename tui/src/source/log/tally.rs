@@ -19,6 +19,7 @@ const NOWHERE: ([u8; 4], u16) = ([0, 0, 0, 0], 0);
 #[derive(Debug)]
 pub(super) struct LogTally {
     name: String,
+    began_unix_us: u64,
     counters: Counters,
     recent: Vec<SessionRecord>,
     seq: u64,
@@ -26,9 +27,11 @@ pub(super) struct LogTally {
 }
 
 impl LogTally {
-    pub(super) fn new(path: &Path) -> Self {
+    /// With nothing told yet; `began_unix_us` is when the following began, in microseconds since 1970.
+    pub(super) fn new(path: &Path, began_unix_us: u64) -> Self {
         Self {
             name: path.display().to_string(),
+            began_unix_us,
             counters: Counters::default(),
             recent: Vec::new(),
             seq: 0,
@@ -72,6 +75,7 @@ impl LogTally {
             source: self.name.clone(),
             seq: self.seq,
             elapsed_us: micros(at),
+            began_unix_us: self.began_unix_us,
             interval_us: micros(at.saturating_sub(self.told)),
             target: Target {
                 url: format!("the log {}", self.name),
@@ -126,7 +130,7 @@ mod tests {
 
     #[test]
     fn endings_are_counted_and_other_lines_are_not() {
-        let mut tally = LogTally::new(Path::new("g.log"));
+        let mut tally = LogTally::new(Path::new("g.log"), 0);
         for line in [
             "[ws] unauthorized conn=a",
             "[ws] \u{2192} close code=1012 reason=service restart cause=service-restart durationMs=50 conn=a verdict=clw-server-restart",

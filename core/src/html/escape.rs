@@ -1,4 +1,4 @@
-//! Text from a capture as text in a page, whatever it is.
+//! Text from elsewhere as text in a page, whatever it is.
 
 /// `text` with everything that a browser could take for markup escaped, and without control characters.
 pub fn escaped(text: &str) -> String {
