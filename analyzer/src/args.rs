@@ -77,6 +77,9 @@ pub struct Args {
     /// Open connections remembered at most; past it the oldest idle one is given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
     pub max_open: u32,
+    /// MiB held back at most until missing packets or the ends of messages come; past it the oldest are given up as lost.
+    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input")]
+    pub max_held: u16,
 
     /// Only connections with this port on either side.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "What to look at")]

@@ -3,6 +3,10 @@
 //! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
 //! its end, and the oldest is given up where there are too many.
 
+mod held;
+#[cfg(test)]
+mod tests;
+
 use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
@@ -11,7 +15,10 @@ use crate::stream::{Moment, Session, Shared};
 use crate::tcp::{Connection, Piece, Way};
 use clw_core::Dialect;
 use clw_core::clw::{self, Opcode, SessionKey};
+use clw_core::verdict::Verdict;
+use held::{Held, Share};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// After its end a connection is kept for so long, if nobody waits: stragglers and their RSTs belong to it.
@@ -33,6 +40,9 @@ pub struct Options {
     pub heartbeat_factor: f64,
     /// Open connections remembered at most.
     pub max_open: usize,
+    /// Bytes that wait for missing packets, or for the end of a message, over all connections. Past it, those that have waited
+    /// longest are given up as lost.
+    pub max_held_bytes: usize,
     /// Which connection's timeline to keep.
     pub timeline: Timeline,
     /// How long a connection that is over is kept before it is judged, for its stragglers, in nanoseconds of the capture.
@@ -57,15 +67,21 @@ impl Default for Options {
             dialect: None,
             heartbeat_factor: 1.5,
             max_open: 200_000,
+            max_held_bytes: 32 << 20,
             timeline: Timeline::None,
             linger_ns: LINGER_NS,
         }
     }
 }
 
-/// Both ends, the lower first: one key for both directions.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key(u128, u128, u32);
+/// Both ends, the lower first: one key for both directions. In bytes: numbers of 128 bits are aligned, and a quarter of the key
+/// would be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    low: [u8; 16],
+    high: [u8; 16],
+    ports: u32,
+}
 
 impl Key {
     fn of(segment: &Segment<'_>) -> Self {
@@ -76,7 +92,20 @@ impl Key {
         let a = (bits(&segment.source), segment.source.port());
         let b = (bits(&segment.destination), segment.destination.port());
         let (low, high) = if a <= b { (a, b) } else { (b, a) };
-        Self(low.0, high.0, u32::from(low.1) << 16 | u32::from(high.1))
+        Self {
+            low: low.0.to_ne_bytes(),
+            high: high.0.to_ne_bytes(),
+            ports: u32::from(low.1) << 16 | u32::from(high.1),
+        }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As numbers again: bytes are hashed more slowly.
+        state.write_u128(u128::from_ne_bytes(self.low));
+        state.write_u128(u128::from_ne_bytes(self.high));
+        state.write_u32(self.ports);
     }
 }
 
@@ -90,6 +119,7 @@ pub struct Live {
     /// Its bytes, once there are any.
     pub session: Option<Box<Session>>,
     lingers: bool,
+    held: Share,
     /// It has sent something since it was last considered for eviction.
     is_active: bool,
     /// Its server's packets are not captured, as other connections show.
@@ -122,6 +152,23 @@ impl Live {
     }
 }
 
+/// A connection that is over, to be judged.
+pub(crate) struct Over {
+    live: Box<Live>,
+    now_ns: u64,
+}
+
+impl Over {
+    /// Its verdict, with evidence in words where `wants_evidence` says so of a verdict.
+    pub(crate) fn judge(self, wants_evidence: impl FnOnce(Verdict) -> bool) -> Judged {
+        judge::judge(self.live, self.now_ns, wants_evidence)
+    }
+
+    fn judge_with_evidence(self) -> Judged {
+        self.judge(|_| true)
+    }
+}
+
 /// Follows all connections of a capture.
 pub struct Engine {
     options: Options,
@@ -130,6 +177,7 @@ pub struct Engine {
     lingering: VecDeque<(u64, Key, u64)>,
     /// Connections in the order in which they may be given up.
     arrivals: VecDeque<(Key, u64)>,
+    held: Held,
     shared: Shared,
     /// Whose datagrams come from, or go to, which address for which session.
     beside: HashMap<(SocketAddr, SessionKey), (Key, u64)>,
@@ -150,6 +198,7 @@ impl Engine {
             open: HashMap::with_hasher(foldhash::fast::FixedState::default()),
             lingering: VecDeque::new(),
             arrivals: VecDeque::new(),
+            held: Held::default(),
             shared: Shared::default(),
             beside: HashMap::new(),
             unheard: HashSet::new(),
@@ -175,6 +224,11 @@ impl Engine {
         self.open.len()
     }
 
+    /// Bytes that wait for missing packets, or for the end of a message.
+    pub const fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     /// The connections that are being followed, in no order; those that are over stay among them for a while.
     pub fn connections(&self) -> impl Iterator<Item = &Live> {
         self.open.values().map(Box::as_ref)
@@ -183,11 +237,21 @@ impl Engine {
     /// Time has passed without a segment; `done` gets each connection that has been over for long enough, judged.
     pub fn advance(&mut self, now_ns: u64, done: &mut impl FnMut(Judged)) {
         self.now_ns = self.now_ns.max(now_ns);
-        self.let_go(done);
+        self.let_go(&mut |over| done(over.judge_with_evidence()));
     }
 
     /// Takes the next segment; `done` gets each connection that is over, judged.
     pub fn feed(&mut self, segment: &Segment<'_>, done: &mut impl FnMut(Judged)) {
+        self.take(segment, &mut |over| done(over.judge_with_evidence()));
+    }
+
+    /// The capture is over: everything left is judged, in the order of first packets.
+    pub fn end(&mut self, done: &mut impl FnMut(Judged)) {
+        self.take_end(&mut |over| done(over.judge_with_evidence()));
+    }
+
+    /// Takes the next segment; `done` gets each connection that is over.
+    pub(crate) fn take(&mut self, segment: &Segment<'_>, done: &mut impl FnMut(Over)) {
         if let Some(port) = self.options.port
             && segment.source.port() != port
             && segment.destination.port() != port
@@ -215,9 +279,18 @@ impl Engine {
                 self.lingering
                     .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
             }
+            if segment.payload_len > 0 || live.held.is_some() {
+                self.held.note(key, live);
+                self.give_up_waiting();
+            }
         } else {
             self.begin(key, segment, done);
         }
+    }
+
+    /// Whether a datagram may be such a heartbeat as [`Engine::feed_datagram`] takes.
+    pub fn may_heed(datagram: &decode::Datagram<'_>) -> bool {
+        clw::Datagram::read(datagram.payload).is_some()
     }
 
     /// Takes a datagram; `false` if it is no heartbeat of a session that is being followed.
@@ -250,8 +323,8 @@ impl Engine {
         true
     }
 
-    /// The capture is over: everything left is judged, in the order of first packets.
-    pub fn end(&mut self, done: &mut impl FnMut(Judged)) {
+    /// The capture is over, and with it every connection that is left, in the order of first packets.
+    pub(crate) fn take_end(&mut self, done: &mut impl FnMut(Over)) {
         let mut keys: Vec<_> = self.open.iter().map(|(key, live)| (live.id, *key)).collect();
         keys.sort_unstable_by_key(|(id, _)| *id);
         for live in self.open.values() {
@@ -263,7 +336,7 @@ impl Engine {
         }
     }
 
-    fn begin(&mut self, key: Key, segment: &Segment<'_>, done: &mut impl FnMut(Judged)) {
+    fn begin(&mut self, key: Key, segment: &Segment<'_>, done: &mut impl FnMut(Over)) {
         while self.open.len() >= self.options.max_open.max(1) && !self.arrivals.is_empty() {
             self.evict(done);
         }
@@ -275,6 +348,7 @@ impl Engine {
             connection: Connection::new(segment),
             session: None,
             lingers: false,
+            held: Share::default(),
             is_active: false,
             is_server_unheard: false,
             server_speaks: None,
@@ -283,11 +357,36 @@ impl Engine {
             self.lingering
                 .push_back((self.now_ns.saturating_add(self.options.linger_ns), key, id));
         }
+        self.held.note(key, &mut live);
         self.open.insert(key, live);
+        self.give_up_waiting();
+    }
+
+    /// Where too much waits over all connections, those that have waited longest do so in vain.
+    fn give_up_waiting(&mut self) {
+        while let Some((key, id)) = self.held.first_over(self.options.max_held_bytes) {
+            let Some(live) = self.open.get_mut(&key).filter(|live| live.id == id) else {
+                continue;
+            };
+            live.leave_queue();
+            let Live {
+                connection, session, ..
+            } = live.as_mut();
+            let moment = Moment {
+                at_ns: connection.last_ns,
+                ..Moment::default()
+            };
+            let shared = &mut self.shared;
+            connection.give_up_holes(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            if let Some(session) = session {
+                session.give_up_waiting();
+            }
+            self.held.note(key, live);
+        }
     }
 
     /// Gives up the oldest connection that has been idle since it was last looked at.
-    fn evict(&mut self, done: &mut impl FnMut(Judged)) {
+    fn evict(&mut self, done: &mut impl FnMut(Over)) {
         let Some((key, id)) = self.arrivals.pop_front() else {
             return;
         };
@@ -304,11 +403,11 @@ impl Engine {
         }
     }
 
-    /// Judges what ended long enough ago.
-    fn let_go(&mut self, done: &mut impl FnMut(Judged)) {
-        while let Some((at_ns, key, id)) = self.lingering.front().copied() {
+    /// Hands on what ended long enough ago.
+    fn let_go(&mut self, done: &mut impl FnMut(Over)) {
+        while let Some(&(at_ns, key, id)) = self.lingering.front() {
             if at_ns > self.now_ns && self.lingering.len() <= MAX_LINGERING {
-                return;
+                break;
             }
             self.lingering.pop_front();
             match self.open.get_mut(&key) {
@@ -325,10 +424,15 @@ impl Engine {
             self.arrivals
                 .retain(|(key, id)| open.get(key).is_some_and(|live| live.id == *id));
         }
+        let open = &self.open;
+        self.held.tidy(open.len(), |key, id| {
+            open.get(key).is_some_and(|live| live.id == id)
+        });
     }
 
-    fn finish(&mut self, key: Key, done: &mut impl FnMut(Judged)) {
+    fn finish(&mut self, key: Key, done: &mut impl FnMut(Over)) {
         if let Some(mut live) = self.open.remove(&key) {
+            self.held.forget(&live);
             if let Some(name) = live.datagrams()
                 && self.beside.get(&name).is_some_and(|(_, id)| *id == live.id)
             {
@@ -350,7 +454,8 @@ impl Engine {
             live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());
             note_spoken(&mut self.spoken, &live);
             live.server_speaks = self.spoken.get(&live.connection.server).copied();
-            done(judge::judge(*live, self.now_ns));
+            let now_ns = self.now_ns;
+            done(Over { live, now_ns });
         }
     }
 }
@@ -488,21 +593,5 @@ fn hand_on(
             }
             Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stream::frames::Frames;
-    use std::mem::size_of;
-
-    #[test]
-    fn a_connection_costs_at_most_2_600_bytes_beside_its_texts() {
-        let fixed = size_of::<(Key, Box<Live>)>()
-            + size_of::<Live>()
-            + size_of::<Session>()
-            + 2 * size_of::<Frames>();
-        assert!(fixed <= 2600, "{fixed}");
     }
 }

@@ -1,12 +1,13 @@
 //! One analysis: from files to reports.
 
 mod error;
+mod pass;
+mod progress;
 
 pub use error::RunError;
 
 use crate::args::{self, Args};
-use crate::decode::{Decoded, Decoder, FragmentLimits};
-use crate::engine::{Engine, Options, Timeline};
+use crate::engine::{Engine, Options, Over, Timeline};
 use crate::interrupt::Interrupt;
 use crate::join::Joins;
 use crate::join::gateway_log::GatewayLog;
@@ -19,16 +20,18 @@ use crate::output::json::{self, Json};
 use crate::output::parquet::Parquet;
 use crate::output::whole::{Whole, WriteError};
 use crate::output::{ladder, text};
-use crate::source::{Capture, CaptureSummary, Interface, Item};
+use crate::source::{Capture, CaptureSummary, Interface};
 use crate::tls::KeyLog;
 use crate::totals::Totals;
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Color, Paint};
-use clw_core::units::{show_bytes, show_count};
-use std::collections::{BTreeMap, BTreeSet};
+use pass::Met;
+use progress::Progress;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::thread;
 
 /// Done, and every threshold held.
 pub const DONE: u8 = 0;
@@ -42,10 +45,6 @@ pub const THRESHOLD: u8 = 99;
 /// Interrupted; what was read is reported.
 pub const INTERRUPTED: u8 = 130;
 
-/// Packets between two looks at the clock for the progress line.
-const PROGRESS_PACKETS: u64 = 65_536;
-/// Time between two progress lines.
-const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
 /// A key log is read up to so many bytes.
 const MAX_KEY_LOG_BYTES: u64 = 256 << 20;
 
@@ -183,12 +182,18 @@ struct Collected<'a> {
     peer: Option<Peer>,
     totals: Totals,
     timelines: Vec<Judged>,
-    skipped: BTreeMap<&'static str, u64>,
     failure: Option<WriteError>,
 }
 
 impl Collected<'_> {
-    fn take(&mut self, mut judged: Judged) {
+    fn take(&mut self, over: Over) {
+        // Evidence is a tenth of the work, and the report shows that of a few examples only.
+        let shows_all = !self.sinks.are_none()
+            || self.args.conn.is_some()
+            || self.peer.is_some()
+            || self.journal.is_some()
+            || self.log.is_some();
+        let mut judged = over.judge(|verdict| shows_all || self.totals.wants_example(verdict));
         if let Some(peer) = &mut self.peer {
             peer.join(&mut judged);
         }
@@ -247,7 +252,6 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         sinks: Sinks::open(args)?,
         totals: Totals::default(),
         timelines: Vec::new(),
-        skipped: BTreeMap::new(),
         failure: None,
     };
     let mut engine = Engine::new(Options {
@@ -255,21 +259,18 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         dialect: args.dialect.map(Into::into),
         heartbeat_factor: args.heartbeat_factor,
         max_open: args.max_open as usize,
+        max_held_bytes: usize::from(args.max_held) << 20,
         timeline: args.conn.unwrap_or(Timeline::None),
         ..Options::default()
     });
     *engine.keys() = keys;
     let mut progress = Progress::new(args.quiet);
     let mut interrupt = Interrupt::listen(args.files == [Path::new("-")]).map_err(RunError::Signals)?;
-    let broken_off = read(
-        &mut capture,
-        &mut engine,
-        &mut collected,
-        &mut progress,
-        &mut interrupt,
-    );
+    let broken_off = read(&mut capture, &mut engine, &mut collected, |summary| {
+        progress.packet(summary);
+        !interrupt.stops_reading()
+    });
     progress.clear();
-    engine.end(&mut |judged| collected.take(judged));
     let evicted = engine.evicted();
     let Collected {
         sinks,
@@ -278,17 +279,13 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         peer,
         mut totals,
         timelines,
-        skipped,
         failure,
         ..
     } = collected;
     if let Some(error) = failure {
         return Err(error.into());
     }
-    let mut summary = capture.summary().clone();
-    for (reason, count) in skipped {
-        *summary.skipped.entry(reason).or_default() += count;
-    }
+    let summary = capture.summary();
     let is_readable = |interface: &Interface| interface.link.is_supported();
     if summary.packets > 0 && !summary.interfaces.iter().any(is_readable) {
         let links: BTreeSet<_> = summary.interfaces.iter().map(|i| i.link.to_string()).collect();
@@ -320,7 +317,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         evicted,
         is_interrupted: interrupt.is_asked(),
     };
-    sinks.finish(&summary, &totals, &thresholds, &joins, end)?;
+    sinks.finish(summary, &totals, &thresholds, &joins, end)?;
     if show_report {
         let paint = paint(args);
         let shown = if args.conn.is_some() {
@@ -330,7 +327,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
                 .collect();
             ladders.join("\n")
         } else {
-            text::render(&summary, &totals, &joins, &thresholds, evicted, &look(args))
+            text::render(summary, &totals, &joins, &thresholds, evicted, &look(args))
         };
         print(&shown)?;
     }
@@ -342,44 +339,27 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     Ok(if passed { DONE } else { THRESHOLD })
 }
 
+/// Takes the whole capture in, as fast as the cores allow.
 fn read(
     capture: &mut Capture,
     engine: &mut Engine,
     collected: &mut Collected<'_>,
-    progress: &mut Progress,
-    interrupt: &mut Interrupt,
+    goes_on: impl FnMut(&CaptureSummary) -> bool + Send,
 ) -> Result<(), RunError> {
-    let mut decoder = Decoder::new(FragmentLimits::default());
-    let mut count = 0u64;
-    loop {
-        if interrupt.stops_reading() {
-            return Ok(());
-        }
-        match capture.next()? {
-            None => return Ok(()),
-            Some(Item::Secrets(text)) => {
-                engine.keys().add(text);
+    let mut on = |met: Met<'_>| match met {
+        Met::Segment(segment) => {
+            if let Some(peer) = &mut collected.peer {
+                peer.see(segment);
             }
-            Some(Item::Frame(frame)) => match decoder.decode(&frame) {
-                Decoded::Tcp(segment) => {
-                    if let Some(peer) = &mut collected.peer {
-                        peer.see(&segment);
-                    }
-                    engine.feed(&segment, &mut |judged| collected.take(judged));
-                }
-                Decoded::Udp(datagram) => {
-                    if !engine.feed_datagram(&datagram) {
-                        *collected.skipped.entry("UDP").or_default() += 1;
-                    }
-                }
-                Decoded::Other(reason) => *collected.skipped.entry(reason).or_default() += 1,
-            },
         }
-        count += 1;
-        if count.is_multiple_of(PROGRESS_PACKETS) {
-            progress.show(capture.summary());
-        }
+        Met::Over(over) => collected.take(over),
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    if cores > 1 {
+        let end = pass::on_two_threads(capture, engine, goes_on, &mut on);
+        return Ok(end.map_err(RunError::Thread)??);
     }
+    Ok(pass::on_one_thread(capture, engine, goes_on, &mut on)?)
 }
 
 fn read_key_log(path: &Path, keys: &mut KeyLog) -> Result<(), RunError> {
@@ -419,50 +399,5 @@ fn print(text: &str) -> Result<(), RunError> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(RunError::Print(error)),
         _ => Ok(()),
-    }
-}
-
-/// The progress line on standard error, if that is a terminal.
-struct Progress {
-    is_on: bool,
-    began: Instant,
-    shown: Instant,
-}
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        let now = Instant::now();
-        Self {
-            is_on: !quiet && std::io::stderr().is_terminal(),
-            began: now,
-            shown: now,
-        }
-    }
-
-    fn show(&mut self, summary: &CaptureSummary) {
-        let now = Instant::now();
-        if !self.is_on || now - self.shown < PROGRESS_PERIOD {
-            return;
-        }
-        self.shown = now;
-        let seconds = (now - self.began).as_secs_f64().max(0.001);
-        let rate = summary.packets as f64 / seconds / 1e6;
-        let mut line = format!("{} packets · {rate:.1} M/s", show_count(summary.packets));
-        if let Some(total) = summary.bytes_total.filter(|total| *total > 0) {
-            let share = (summary.bytes_read as f64 / total as f64).min(1.0);
-            let left = seconds * (1.0 - share) / share.max(0.001);
-            line = format!(
-                "{:>3.0} % of {} · {line} · {left:.0} s left",
-                share * 100.0,
-                show_bytes(total)
-            );
-        }
-        eprint!("\r\x1b[K{line}");
-    }
-
-    fn clear(&self) {
-        if self.is_on {
-            eprint!("\r\x1b[K");
-        }
     }
 }

@@ -127,6 +127,13 @@ impl Totals {
         }
     }
 
+    /// Whether the next connection with this verdict becomes an example.
+    pub fn wants_example(&self, verdict: Verdict) -> bool {
+        self.examples
+            .get(verdict.name())
+            .is_none_or(|examples| examples.len() < EXAMPLES)
+    }
+
     /// Sessions that count as errors.
     pub const fn errors(&self) -> u64 {
         self.errors

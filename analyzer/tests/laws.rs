@@ -325,3 +325,47 @@ fn a_million_half_open_connections_stay_within_the_limit() {
     engine.end(&mut |_| judged += 1);
     assert_eq!((judged, engine.evicted()), (1_000_000, 999_000));
 }
+
+#[test]
+fn a_hole_in_each_of_many_connections_stays_within_the_limit() {
+    let template = segments(&captures()[0]).swap_remove(0);
+    let limit = 1 << 20;
+    let mut engine = Engine::new(Options {
+        max_held_bytes: limit,
+        ..Options::default()
+    });
+    let payload = vec![b'x'; 1400];
+    let mut judged = 0u64;
+    let mut number = 0u64;
+    // Every connection begins a message, loses a byte, and goes on: sixty megabytes that all wait.
+    for round in 0..22u32 {
+        for n in 0..2000u32 {
+            number += 1;
+            let [_, _, c, d] = n.to_be_bytes();
+            let (flags, seq, payload): (u8, u32, &[u8]) = match round {
+                0 => (Flags::SYN, 0, &[]),
+                1 => (Flags::ACK, 1, b"GET / HTTP/1.1\r\n"),
+                _ => (Flags::ACK, 1000 + round * 1400, &payload),
+            };
+            let segment = Segment {
+                number,
+                at_ns: number * 1000,
+                source: ([10, 0, c, d], 40_000).into(),
+                flags: Flags(flags),
+                seq,
+                payload,
+                payload_len: u32::try_from(payload.len()).expect("small"),
+                ..template.head.clone()
+            };
+            engine.feed(&segment, &mut |_| judged += 1);
+            assert!(engine.held_bytes() <= limit, "{}", engine.held_bytes());
+        }
+    }
+    let missing: u64 = engine
+        .connections()
+        .map(|live| live.connection.halves[0].missing_bytes)
+        .sum();
+    assert!(missing > 0, "what was given up is told");
+    engine.end(&mut |_| judged += 1);
+    assert_eq!((judged, engine.held_bytes()), (2000, 0));
+}

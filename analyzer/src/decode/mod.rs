@@ -62,7 +62,9 @@ impl Decoder {
     /// each header: the segment's interface is that index plus 65 536 times the frame's.
     #[inline]
     pub fn decode<'s>(&'s mut self, frame: &Frame<'s>) -> Decoded<'s> {
-        let network = match link::network(frame.link, frame.data) {
+        // By reference, here and below: a header that was just written is slow to be read again in larger pieces.
+        let network = link::network(frame.link, frame.data);
+        let network = match &network {
             Ok(network) => network,
             Err(reason) => return Decoded::Other(reason),
         };
@@ -71,7 +73,8 @@ impl Decoder {
             .min(OFFLOADED_MAX)
             .max(frame.data.len())
             - header_len;
-        let packet = match ip::packet(network.bytes, wire_len) {
+        let packet = ip::packet(network.bytes, wire_len);
+        let packet = match &packet {
             Ok(packet) => packet,
             Err(reason) => return Decoded::Other(reason),
         };
@@ -85,9 +88,9 @@ impl Decoder {
             interface,
         };
         if packet.fragment.is_none() {
-            return transport(&place, &packet);
+            return transport(&place, packet);
         }
-        match self.fragments.add(&place, &packet) {
+        match self.fragments.add(&place, packet) {
             Some(whole) => transport(&place, &whole),
             None => Decoded::Other("IP fragments (joined when the last has come)"),
         }
@@ -102,10 +105,7 @@ impl Decoder {
 #[inline]
 fn transport<'a>(place: &Place, packet: &Packet<'a>) -> Decoded<'a> {
     match packet.protocol {
-        tcp::PROTOCOL => match tcp::segment(place, packet) {
-            Ok(segment) => Decoded::Tcp(segment),
-            Err(reason) => Decoded::Other(reason),
-        },
+        tcp::PROTOCOL => tcp::segment(place, packet),
         datagram::PROTOCOL => match datagram::datagram(place, packet) {
             Ok(datagram) => Decoded::Udp(datagram),
             Err(reason) => Decoded::Other(reason),

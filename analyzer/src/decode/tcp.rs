@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::Place;
 use super::ip::Packet;
+use super::{Decoded, Place};
 use crate::segment::{Flags, Options, Segment};
 
 /// IP protocol number.
@@ -11,10 +11,10 @@ pub(super) const PROTOCOL: u8 = 6;
 
 /// The segment in `packet`, or what is wrong with it.
 #[inline]
-pub(super) fn segment<'a>(place: &Place, packet: &Packet<'a>) -> Result<Segment<'a>, &'static str> {
+pub(super) fn segment<'a>(place: &Place, packet: &Packet<'a>) -> Decoded<'a> {
     let bytes = packet.payload;
     let Some(header) = bytes.first_chunk::<20>() else {
-        return Err(if packet.payload_len < 20 {
+        return Decoded::Other(if packet.payload_len < 20 {
             "broken TCP header"
         } else {
             "TCP header cut"
@@ -22,12 +22,12 @@ pub(super) fn segment<'a>(place: &Place, packet: &Packet<'a>) -> Result<Segment<
     };
     let header_len = usize::from(header[12] >> 4) * 4;
     if header_len < 20 || header_len > packet.payload_len {
-        return Err("broken TCP header");
+        return Decoded::Other("broken TCP header");
     }
     // A snap length may end inside the options: those before it are still good.
     let options = bytes.get(20..header_len.min(bytes.len())).unwrap_or_default();
     let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    Ok(Segment {
+    Decoded::Tcp(Segment {
         number: place.number,
         at_ns: place.at_ns,
         interface: place.interface,

@@ -4,6 +4,7 @@ use crate::record::{Ending, Gap, Heartbeats, OneWayLoss, Rst, Sides, StagesMs, U
 use crate::stream::Facts;
 use crate::stream::beats::Kind;
 use crate::tcp::{Connection, End, Way};
+use clw_core::histogram::Summary;
 use clw_core::verdict::{DatagramBeats, ResetClass, Side};
 
 pub(super) fn both<T>(connection: &Connection, of: impl Fn(&crate::tcp::Half) -> T) -> Sides<T> {
@@ -14,18 +15,16 @@ pub(super) fn both<T>(connection: &Connection, of: impl Fn(&crate::tcp::Half) ->
 }
 
 /// Seen from one end, the far side's round trips are the path's.
-pub(super) fn round_trips(connection: &Connection) -> clw_core::histogram::Summary {
-    let to_client = connection.half(Way::Down).rtt.summary();
-    let to_server = connection.half(Way::Up).rtt.summary();
-    if to_client.mean > to_server.mean {
-        to_client
+pub(super) fn far_side(rtt: &Sides<Summary>) -> Summary {
+    if rtt.client.mean > rtt.server.mean {
+        rtt.client
     } else {
-        to_server
+        rtt.server
     }
 }
 
 pub(super) fn ending(connection: &Connection, facts: &Facts, end: &End) -> Ending {
-    let close = facts.close.as_ref();
+    let close = facts.close.as_deref();
     let side = |by: usize| if by == 0 { Side::Client } else { Side::Server };
     let since = |at_ns: u64| ms(at_ns.saturating_sub(connection.first_ns));
     Ending {

@@ -11,7 +11,7 @@ use crate::stream::{Facts, Session};
 use crate::tcp::{Connection, End, Way};
 use clw_core::verdict::{EndingKind, Observation, Side, Verdict, classify, counts_as_error};
 use clw_core::{Dialect, Stage};
-use fields::{both, ending, heartbeats, round_trips, stages};
+use fields::{both, ending, far_side, heartbeats, stages};
 use observe::{View, observe};
 use std::time::Duration;
 use words::words;
@@ -42,16 +42,12 @@ pub struct Judged {
     pub notes: Option<Vec<crate::stream::session::Note>>,
 }
 
-/// Judges a connection that is over, or that the capture's end at `now_ns` cut off.
-pub fn judge(live: Live, now_ns: u64) -> Judged {
-    let Live {
-        id,
-        connection,
-        session,
-        is_server_unheard,
-        server_speaks,
-        ..
-    } = live;
+/// Judges a connection that is over, or that the capture's end at `now_ns` cut off. Its evidence is put into words only
+/// where `wants_evidence` says so of its verdict.
+pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdict) -> bool) -> Judged {
+    let session = live.session.take();
+    let (id, connection) = (live.id, &live.connection);
+    let (is_server_unheard, server_speaks) = (live.is_server_unheard, live.server_speaks);
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
     let dialect = session.dialect(connection.server.port(), server_speaks);
     // A side without any packet was not captured; its words are as lost as those of a side whose frames were lost. One that sent
@@ -71,7 +67,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         decrypted: info.is_decrypted(),
     });
     let facts = &mut session.facts;
-    let mut end = end_of(&connection, facts);
+    let mut end = end_of(connection, facts);
     let is_one_sided = connection.halves.iter().any(|half| half.packets == 0);
     if is_one_sided && end.kind == EndingKind::Fin {
         // Whose FIN came first cannot be seen from one side.
@@ -103,9 +99,9 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
     } else {
         ended_ns
     };
-    finish_beats(&connection, facts, watched_ns, lost);
+    finish_beats(connection, facts, watched_ns, lost);
     if end.kind == EndingKind::Silent && facts.ready_ns.is_some() {
-        fall_silent(&connection, facts, &end, watched_ns);
+        fall_silent(connection, facts, &end, watched_ns);
     }
     let view = View {
         dialect,
@@ -122,12 +118,20 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         .and_then(|beside| beside.finish(watched_ns, heard_ns));
     let seen = Observation {
         datagrams,
-        ..observe(&connection, facts, &end, view)
+        ..observe(connection, facts, &end, view)
     };
     let judgement = classify(&seen);
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
-    let lines = words(&connection, facts, &end, &seen, judgement);
+    let lines = if wants_evidence(judgement.verdict) {
+        words(connection, facts, &end, &seen, judgement)
+    } else {
+        Vec::new()
+    };
+    let rtt = Sides {
+        client: connection.half(Way::Down).rtt.summary(),
+        server: connection.half(Way::Up).rtt.summary(),
+    };
     let record = Record {
         id,
         client: connection.client,
@@ -137,20 +141,17 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         duration_ms: ms(connection.last_ns.saturating_sub(connection.first_ns)),
         dialect,
         stage: facts.stage,
-        packets: both(&connection, |half| half.packets),
-        bytes: both(&connection, |half| half.bytes),
-        retransmissions: both(&connection, |half| half.retransmissions),
-        keepalives: both(&connection, |half| half.keepalives),
-        zero_windows: both(&connection, |half| half.zero_windows),
-        missing_bytes: both(&connection, |half| half.missing_bytes),
+        packets: both(connection, |half| half.packets),
+        bytes: both(connection, |half| half.bytes),
+        retransmissions: both(connection, |half| half.retransmissions),
+        keepalives: both(connection, |half| half.keepalives),
+        zero_windows: both(connection, |half| half.zero_windows),
+        missing_bytes: both(connection, |half| half.missing_bytes),
         duplicates: connection.duplicates,
-        rtt_us: round_trips(&connection),
-        rtt_by_side_us: Sides {
-            client: connection.half(Way::Down).rtt.summary(),
-            server: connection.half(Way::Up).rtt.summary(),
-        },
-        ending: ending(&connection, facts, &end),
-        heartbeats: heartbeats(&connection, facts, datagrams),
+        rtt_us: far_side(&rtt),
+        rtt_by_side_us: rtt,
+        ending: ending(connection, facts, &end),
+        heartbeats: heartbeats(connection, facts, datagrams),
         tls,
         http: facts.http.as_ref().map(|http| Http {
             method: http.method.clone(),
@@ -168,7 +169,7 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
             auth: std::mem::take(&mut facts.identity.auth),
         },
         helper: facts.helper,
-        stages_ms: stages(&connection, facts),
+        stages_ms: stages(connection, facts),
         frames: Sides {
             client: opcodes[0].iter().map(|n| u64::from(*n)).sum(),
             server: opcodes[1].iter().map(|n| u64::from(*n)).sum(),
@@ -189,14 +190,14 @@ pub fn judge(live: Live, now_ns: u64) -> Judged {
         is_error: is_session && counts_as_error(&seen, &judgement),
         shutdown_announced: facts.shutdown_announced,
         gaps: facts.beats.gaps().to_vec(),
-        notes: session.notes.take(),
+        notes: session.notes.take().map(|notes| notes.0),
     }
 }
 
 /// The first close_notify ends a TLS session as a FIN does; TLS that ends before its handshake has failed.
 fn end_of(connection: &Connection, facts: &mut Facts) -> End {
     let mut end = connection.end();
-    if let Some((at_ns, frame, by)) = facts.close_notify
+    if let Some((at_ns, frame, by)) = facts.tls.as_deref().and_then(|tls| tls.close_notify)
         && at_ns <= end.at_ns
     {
         end = End {
@@ -212,10 +213,11 @@ fn end_of(connection: &Connection, facts: &mut Facts) -> End {
         .halves
         .iter()
         .all(|half| half.packets > 0 && half.missing_bytes == 0);
-    let is_unfinished = facts.stage == Stage::Tls && !facts.tls_done && connection.has_syn && is_all_there;
+    let is_done = facts.tls.as_deref().is_some_and(|tls| tls.is_done);
+    let is_unfinished = facts.stage == Stage::Tls && !is_done && connection.has_syn && is_all_there;
     if is_unfinished && end.kind != EndingKind::Open {
         let what = format!("ended by the {} before the TLS handshake was done", end.by.name());
-        facts.tls_failure.get_or_insert(what);
+        facts.tls.get_or_insert_default().failure.get_or_insert(what);
     }
     end
 }

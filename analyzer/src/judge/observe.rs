@@ -67,9 +67,9 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         duration: since(connection.first_ns),
         since_upgrade: since(facts.upgraded_ns.unwrap_or(connection.first_ns)),
         connect,
-        tls_failure: facts.tls_failure.clone(),
+        tls_failure: facts.tls.as_deref().and_then(|tls| tls.failure.clone()),
         http_status: facts.http.as_ref().and_then(|http| http.status),
-        refusal: facts.refusal.clone(),
+        refusal: facts.refusal.as_deref().cloned(),
         // What was said into a closed connection ended nothing.
         close: facts
             .close
@@ -98,7 +98,7 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
             .map(since)
             .filter(|waited| *waited >= LEAST_WAIT && !view.is_client_lost),
         pending_requests: facts.pending_requests(),
-        violation: facts.violation.clone(),
+        violation: facts.violation.as_deref().cloned(),
         slow_consumer: is_slow_consumer(connection, facts, end, ended_ns),
         token_expired: facts.token_expires_ns.is_some_and(|at| ended_ns >= at),
         helper: facts.helper,

@@ -101,7 +101,7 @@ pub(super) fn words(
     if let Some(what) = facts.forgiven {
         lines.push(format!("against RFC 6455: {what}"));
     }
-    if let Some(why) = &facts.no_keys {
+    if let Some(why) = facts.tls.as_deref().and_then(|tls| tls.no_keys.as_ref()) {
         lines.push(format!(
             "TLS is not decrypted ({why}): close codes and heartbeats are unseen; give --keylog"
         ));

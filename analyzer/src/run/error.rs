@@ -37,6 +37,9 @@ pub enum RunError {
         /// Of what.
         links: String,
     },
+    /// No thread.
+    #[error("cannot start a thread: {0}; on one core (taskset -c 0 clw-analyze …) none is needed")]
+    Thread(std::io::Error),
     /// Ctrl-C cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),

@@ -17,8 +17,8 @@ use super::summary::CaptureSummary;
 
 /// Captures open at the same moment. With their windows they stay below 64 MiB.
 pub(super) const OPEN_FILES_MAX: usize = 200;
-/// Window of a single input, in bytes.
-const ROOM_ALONE: usize = 1 << 20;
+/// Window of a single input, in bytes: what is read stays in a core's cache until it is decoded.
+const ROOM_ALONE: usize = 256 << 10;
 /// Window of each of several inputs, in bytes.
 const ROOM_AMONG_MANY: usize = 256 << 10;
 
@@ -194,14 +194,25 @@ impl Capture {
         })))
     }
 
+    /// Whether the next item can be handed out without waiting for anybody. What cannot be told without reading counts as no.
+    #[inline]
+    pub fn is_at_hand(&self) -> bool {
+        let may_wait = self.waiting.front().is_some_and(|waiting| waiting.open.is_some());
+        !may_wait
+            && self
+                .active
+                .iter()
+                .all(|active| active.head.is_some() || active.reader.is_at_hand())
+    }
+
     /// What is known about the capture so far.
     pub fn summary(&self) -> &CaptureSummary {
         &self.summary
     }
 
-    /// Notes that the packet handed out last is not analysed.
-    pub fn count_skipped(&mut self, reason: &'static str) {
-        self.summary.skip(reason);
+    /// Notes that so many packets that were handed out are not analysed.
+    pub fn count_skipped(&mut self, reason: &'static str, packets: u64) {
+        self.summary.skip_many(reason, packets);
     }
 
     /// The record with the smallest time, leaving its file's index in `current`.

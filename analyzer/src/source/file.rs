@@ -133,6 +133,17 @@ impl CaptureFile {
         None
     }
 
+    /// Whether the next record is in memory as a whole.
+    #[inline]
+    pub(super) fn is_at_hand(&self) -> bool {
+        let bytes = self.window.bytes().get(self.handed_out..).unwrap_or_default();
+        let size = match &self.format {
+            Format::Pcap(pcap) => pcap.size_of(bytes),
+            Format::Pcapng(pcapng) => pcapng.size_of(bytes),
+        };
+        size.is_some_and(|size| size <= bytes.len())
+    }
+
     /// Bytes of the record handed out last.
     #[inline]
     pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {

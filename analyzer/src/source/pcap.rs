@@ -138,6 +138,13 @@ impl Pcap {
         }
     }
 
+    /// Size of the record that `bytes` begin with.
+    #[inline]
+    pub(super) fn size_of(&self, bytes: &[u8]) -> Option<usize> {
+        let header = self.layout.read(bytes)?;
+        Some(self.layout.header_bytes() + header.captured as usize)
+    }
+
     #[inline]
     fn frame(&self, interface: u32, at_ns: u64, original_len: u32, data: Range<usize>) -> Record {
         Record::Frame(FrameRecord {

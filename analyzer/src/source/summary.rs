@@ -144,7 +144,14 @@ impl CaptureSummary {
     }
 
     pub(super) fn skip(&mut self, reason: &'static str) {
-        *self.skipped.entry(reason).or_default() += 1;
+        self.skip_many(reason, 1);
+    }
+
+    /// Notes so many of them, if there are any.
+    pub(super) fn skip_many(&mut self, reason: &'static str, packets: u64) {
+        if packets > 0 {
+            *self.skipped.entry(reason).or_default() += packets;
+        }
     }
 
     /// Its number over all files, or nothing if there are too many of them.

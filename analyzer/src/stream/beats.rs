@@ -2,6 +2,7 @@
 
 use crate::tcp::Way;
 use clw_core::verdict::Side;
+use std::num::NonZeroU64;
 
 /// Intervals kept of a kind of beat.
 const KEPT: usize = 8;
@@ -86,8 +87,8 @@ pub struct Signs {
 /// One kind of beat of one side.
 #[derive(Clone, Debug, Default)]
 struct Beat {
-    count: u64,
     last_ns: u64,
+    count: u32,
     intervals_us: [u32; KEPT],
     known: u8,
 }
@@ -121,7 +122,7 @@ impl Beat {
 pub struct Beats {
     kinds: [[Beat; 3]; 2],
     /// Oldest unanswered ping of each side: WebSocket, then the dialect's.
-    unanswered: [[Option<u64>; 2]; 2],
+    unanswered: [[Option<NonZeroU64>; 2]; 2],
     /// Which of those each side has ever sent: the other side's beats of that kind are answers.
     asks: [[bool; 2]; 2],
     /// What was missing of each side at its last beat.
@@ -129,7 +130,7 @@ pub struct Beats {
     gaps: Vec<Gap>,
     /// A silence longer than this many periods is a gap.
     factor: f64,
-    announced_ns: Option<u64>,
+    announced_ns: Option<NonZeroU64>,
 }
 
 impl Beats {
@@ -148,21 +149,25 @@ impl Beats {
 
     /// The server told the period of its ticks.
     pub fn announce(&mut self, period_ms: u64) {
-        self.announced_ns = (period_ms > 0).then(|| period_ms.saturating_mul(1_000_000));
+        self.announced_ns = NonZeroU64::new(period_ms.saturating_mul(1_000_000));
     }
 
     /// A beat came.
     pub fn beat(&mut self, way: Way, kind: Kind, at_ns: u64, signs: Signs) {
-        let period = self.period_of(way, kind);
         let beat = &mut self.kinds[way as usize][kind as usize];
         let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
-        beat.count += 1;
+        beat.count = beat.count.saturating_add(1);
         if beat.count == 1 {
             self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
             return;
         }
         let interval = at_ns.saturating_sub(last_ns);
-        if !period.is_some_and(|period| is_gap(interval, period, self.factor)) {
+        // The period is looked for only where its silence could be one.
+        let is_silence = interval >= LEAST_GAP_NS
+            && self
+                .period_of(way, kind)
+                .is_some_and(|period| is_gap(interval, period, self.factor));
+        if !is_silence {
             self.kinds[way as usize][kind as usize].learn(interval);
         } else if self.is_due(way, kind, last_ns, at_ns) {
             self.gap(way, last_ns, at_ns, signs, false);
@@ -189,7 +194,7 @@ impl Beats {
     pub fn asked(&mut self, way: Way, kind: Kind, at_ns: u64) {
         let kind = usize::from(kind == Kind::Tick);
         self.asks[way as usize][kind] = true;
-        self.unanswered[way as usize][kind].get_or_insert(at_ns);
+        self.unanswered[way as usize][kind].get_or_insert(at(at_ns));
     }
 
     /// The answer to what `way` asked came.
@@ -199,12 +204,15 @@ impl Beats {
 
     /// Since when a WebSocket ping (or a ping of the dialect) of `way` has waited.
     pub fn waiting_since_ns(&self, way: Way, kind: Kind) -> Option<u64> {
-        self.unanswered[way as usize][usize::from(kind == Kind::Tick)]
+        self.unanswered[way as usize][usize::from(kind == Kind::Tick)].map(NonZeroU64::get)
     }
 
     /// How many beats of a kind both sides sent.
     pub fn count(&self, kind: Kind) -> u64 {
-        self.kinds.iter().map(|side| side[kind as usize].count).sum()
+        self.kinds
+            .iter()
+            .map(|side| u64::from(side[kind as usize].count))
+            .sum()
     }
 
     /// The period that a reader would name: the dialect's beats before WebSocket pings.
@@ -214,14 +222,15 @@ impl Beats {
                 .into_iter()
                 .find_map(|way| self.kinds[way as usize][kind as usize].period_ns())
         });
-        learned.or(self.announced_ns)
+        learned.or(self.announced_ns.map(NonZeroU64::get))
     }
 
     /// The period of a side's beats: announced, learned, or that of what they answer.
     fn period_of(&self, way: Way, kind: Kind) -> Option<u64> {
         let announced = self
             .announced_ns
-            .filter(|_| kind == Kind::Tick && way == Way::Down);
+            .filter(|_| kind == Kind::Tick && way == Way::Down)
+            .map(NonZeroU64::get);
         let learned = || self.kinds[way as usize][kind as usize].period_ns();
         let asked_by = match kind {
             Kind::Ping => None,
@@ -306,6 +315,11 @@ impl Beats {
             });
         }
     }
+}
+
+/// A time that can be left out without room of its own. The epoch's first nanosecond is no time of a capture.
+fn at(at_ns: u64) -> NonZeroU64 {
+    NonZeroU64::new(at_ns).unwrap_or(NonZeroU64::MIN)
 }
 
 /// Enough to tell that a count went up.

@@ -40,10 +40,12 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
         (Way::Down, "hello-fail") => {
             let reason = reason_of(envelope.payload);
             words.say(|| format!("hello-fail {reason:?}"));
-            facts.refusal.get_or_insert_with(|| Refusal {
-                class: refusal_class(&reason),
-                code: reason.clone(),
-                message: reason,
+            facts.refusal.get_or_insert_with(|| {
+                Box::new(Refusal {
+                    class: refusal_class(&reason),
+                    code: reason.clone(),
+                    message: reason,
+                })
             });
         }
         (Way::Up, "message.send" | "message.reply") => facts.asked(id),

@@ -94,10 +94,12 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, message: &[u8
             if let Ok(error) = frame.payload::<AuthError<'_>>() {
                 words.say(|| format!("AUTH_ERROR {}", shorten(&error.code)));
                 if facts.ready_ns.is_none() {
-                    facts.refusal.get_or_insert_with(|| Refusal {
-                        class: refusal_class(&error.code),
-                        code: shorten(&error.code),
-                        message: shorten(&error.message),
+                    facts.refusal.get_or_insert_with(|| {
+                        Box::new(Refusal {
+                            class: refusal_class(&error.code),
+                            code: shorten(&error.code),
+                            message: shorten(&error.message),
+                        })
                     });
                 } else if frame.seq == REFUSED_REFRESH_SEQ {
                     facts.token_expires_ns = Some(at_ns);

@@ -61,7 +61,20 @@ pub struct Http {
     pub status: Option<u16>,
 }
 
-/// Everything that was said.
+/// What TLS told of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// What failed, in words.
+    pub failure: Option<String>,
+    /// Its handshake was done.
+    pub is_done: bool,
+    /// The first close_notify: when, in which frame, whose.
+    pub close_notify: Option<(u64, u64, Side)>,
+    /// Why nothing is decrypted.
+    pub no_keys: Option<String>,
+}
+
+/// Everything that was said. What few sessions have, and each of them at its end only, is boxed.
 #[derive(Debug)]
 pub struct Facts {
     /// What is spoken; `Unknown` until something tells.
@@ -83,9 +96,9 @@ pub struct Facts {
     /// Who the client is.
     pub identity: Identity,
     /// The refusal told before ready.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
     /// The first close frame.
-    pub close: Option<Close>,
+    pub close: Option<Box<Close>>,
     /// CLW DISCONNECT_AUTH.
     pub disconnect: Option<Disconnect>,
     /// CLW AUTH_LOGOUT.
@@ -95,7 +108,7 @@ pub struct Facts {
     /// The last refresh of the token was refused, or it ran out at this time.
     pub token_expires_ns: Option<u64>,
     /// Protocol broken.
-    pub violation: Option<Violation>,
+    pub violation: Option<Box<Violation>>,
     /// Protocol broken in a way that the peer may have forgiven.
     pub forgiven: Option<&'static str>,
     /// The user agent is a helper's.
@@ -104,14 +117,8 @@ pub struct Facts {
     pub beats: Beats,
     /// CLW: heartbeats as datagrams, once they were offered.
     pub beside: Option<Box<Beside>>,
-    /// TLS: what failed, in words.
-    pub tls_failure: Option<String>,
-    /// TLS: its handshake was done.
-    pub tls_done: bool,
-    /// TLS: the first close_notify: when, in which frame, whose.
-    pub close_notify: Option<(u64, u64, Side)>,
-    /// TLS: why nothing is decrypted.
-    pub no_keys: Option<String>,
+    /// TLS, where it told anything.
+    pub tls: Option<Box<TlsFacts>>,
     /// The capture begins after the upgrade.
     pub began_in_the_middle: bool,
     /// Bytes that were missing where they mattered.
@@ -124,8 +131,11 @@ pub struct Facts {
     pub http_says: Option<Box<str>>,
     pending: Vec<u64>,
     /// Answers whose requests were not read yet: a packet before those was lost.
-    early: Vec<u64>,
+    early: Option<Box<Early>>,
 }
+
+#[derive(Debug, Default)]
+struct Early(Vec<u64>);
 
 impl Facts {
     /// Nothing said yet.
@@ -151,17 +161,14 @@ impl Facts {
             helper: false,
             beats: Beats::new(heartbeat_factor),
             beside: None,
-            tls_failure: None,
-            tls_done: false,
-            close_notify: None,
-            no_keys: None,
+            tls: None,
             began_in_the_middle: false,
             lost_framing: false,
             has_holes: false,
             is_foreign: false,
             http_says: None,
             pending: Vec::new(),
-            early: Vec::new(),
+            early: None,
         }
     }
 
@@ -199,8 +206,10 @@ impl Facts {
     /// A request went out; `id` joins it with its answer.
     pub fn asked(&mut self, id: &str) {
         let id = fingerprint(id);
-        if let Some(at) = self.early.iter().position(|early| *early == id) {
-            self.early.swap_remove(at);
+        if let Some(Early(early)) = self.early.as_deref_mut()
+            && let Some(at) = early.iter().position(|early| *early == id)
+        {
+            early.swap_remove(at);
             return;
         }
         if self.pending.len() == MAX_PENDING {
@@ -214,8 +223,11 @@ impl Facts {
         let wanted = fingerprint(id);
         if let Some(at) = self.pending.iter().position(|pending| *pending == wanted) {
             self.pending.swap_remove(at);
-        } else if self.early.len() < MAX_EARLY {
-            self.early.push(wanted);
+            return;
+        }
+        let Early(early) = self.early.get_or_insert_default().as_mut();
+        if early.len() < MAX_EARLY {
+            early.push(wanted);
         }
     }
 
@@ -231,15 +243,21 @@ impl Facts {
 
     /// Somebody broke the protocol; the first time counts.
     pub fn broken(&mut self, by: Side, what: &str) {
-        self.violation.get_or_insert_with(|| Violation {
-            by,
-            what: shorten(what),
+        self.violation.get_or_insert_with(|| {
+            Box::new(Violation {
+                by,
+                what: shorten(what),
+            })
         });
     }
 }
 
 /// A text of a peer, cut to what is kept.
 pub fn shorten(text: &str) -> String {
+    // So many bytes are no more characters.
+    if text.len() <= MAX_TEXT_CHARS {
+        return text.to_owned();
+    }
     text.chars().take(MAX_TEXT_CHARS).collect()
 }
 

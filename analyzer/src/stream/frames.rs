@@ -4,6 +4,7 @@
 //! as long as the framing is known, and finds it again where it can.
 
 use super::inflate::Inflate;
+use super::mask::{mask_at, unmask};
 
 /// A message longer than this is read up to here; its framing goes on.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -13,6 +14,9 @@ const WHOLE: u32 = u32::MAX;
 const KEEP_BYTES: usize = 256;
 /// Longest frame that is believed when framing starts in the middle of a stream.
 const MAX_GUESSED_BYTES: u64 = 1 << 24;
+
+/// Opcodes that have a meaning (RFC 6455 section 11.8).
+const OPCODES: [u8; 6] = [0, 1, 2, 8, 9, 10];
 
 /// What one direction brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +62,7 @@ pub struct Frames {
     /// The sender is a client, and must mask.
     is_client: bool,
     head: [u8; 14],
-    head_len: usize,
+    head_len: u8,
     frame: Option<Open>,
     /// Payload of the frame that is being read, as far as kept.
     payload: Vec<u8>,
@@ -73,8 +77,8 @@ pub struct Frames {
     /// Its frames are masked, or not, against the rules; told once.
     is_masked_wrongly: bool,
     inflate: Option<Box<Inflate>>,
-    /// Frames read, by opcode.
-    pub opcodes: [u32; 16],
+    /// Frames read, by those of [`OPCODES`]; the others end the reading.
+    counts: [u32; OPCODES.len()],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,13 +98,16 @@ struct Open {
     is_final: bool,
     is_compressed: bool,
     mask: Option<[u8; 4]>,
-    mask_at: usize,
+    /// Which byte of the mask is next.
+    mask_at: u8,
     left: u64,
 }
 
 /// A frame's header.
 struct Header {
     open: Open,
+    /// A bit is set that nobody has given a meaning.
+    is_reserved: bool,
     bytes: usize,
 }
 
@@ -120,7 +127,7 @@ impl Frames {
             state: State::Framed,
             is_masked_wrongly: false,
             inflate: None,
-            opcodes: [0; 16],
+            counts: [0; OPCODES.len()],
         }
     }
 
@@ -159,6 +166,32 @@ impl Frames {
         self.state == State::Lost
     }
 
+    /// Frames read, by opcode.
+    pub fn opcodes(&self) -> [u32; 16] {
+        let mut all = [0; 16];
+        for (opcode, count) in OPCODES.iter().zip(self.counts) {
+            all[usize::from(*opcode)] = count;
+        }
+        all
+    }
+
+    /// Bytes of a message whose end has not come.
+    pub fn waiting_bytes(&self) -> usize {
+        self.payload.len() + self.message_bytes.len()
+    }
+
+    /// Gives up what has come of a message; its framing goes on.
+    pub fn give_up_waiting(&mut self) {
+        self.payload = Vec::new();
+        self.message_bytes = Vec::new();
+        if self.frame.is_some() {
+            self.intact = 0;
+        }
+        if let Some((_, _, is_whole)) = &mut self.message {
+            *is_whole = false;
+        }
+    }
+
     /// Reads the next bytes.
     pub fn bytes(&mut self, mut bytes: &[u8], scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
         match self.state {
@@ -173,15 +206,20 @@ impl Frames {
             State::Framed | State::Over => {}
         }
         while !bytes.is_empty() && self.state == State::Framed {
-            if self.frame.is_none() {
-                bytes = self.header(bytes, on);
-            }
-            if let Some(open) = self.frame {
-                let take = usize::try_from(open.left).unwrap_or(usize::MAX).min(bytes.len());
-                let (payload, rest) = bytes.split_at(take);
-                bytes = rest;
-                self.payload(open, payload, scratch, on);
-            }
+            let open = match self.frame {
+                Some(open) => open,
+                None => match self.header(bytes, on) {
+                    Some((open, rest)) => {
+                        bytes = rest;
+                        open
+                    }
+                    None => return,
+                },
+            };
+            let take = usize::try_from(open.left).unwrap_or(usize::MAX).min(bytes.len());
+            let (payload, rest) = bytes.split_at(take);
+            bytes = rest;
+            self.payload(open, payload, scratch, on);
         }
     }
 
@@ -193,7 +231,7 @@ impl Frames {
         match &mut self.frame {
             Some(open) if u64::from(bytes) <= open.left => {
                 open.left -= u64::from(bytes);
-                open.mask_at = (open.mask_at + bytes as usize) % 4;
+                open.mask_at = mask_at(open.mask_at, bytes as usize);
                 let open = *open;
                 self.intact = self.intact.min(length(self.payload.len()));
                 if open.left == 0 {
@@ -215,21 +253,28 @@ impl Frames {
         }
     }
 
-    /// Reads a header; returns what follows it.
-    fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> &'b [u8] {
-        let held = self.head_len;
-        let take = bytes.len().min(self.head.len() - held);
-        self.head[held..held + take].copy_from_slice(&bytes[..take]);
-        let Some(header) = parse(&self.head[..held + take]) else {
-            self.head_len += take;
-            return &bytes[take..];
+    /// Reads a header; returns it with what follows it, unless it goes on in the next bytes or breaks the protocol.
+    fn header<'b>(&mut self, bytes: &'b [u8], on: &mut impl FnMut(Event<'_>)) -> Option<(Open, &'b [u8])> {
+        let held = usize::from(self.head_len);
+        // Only a header that is cut is put together.
+        let whole = if held == 0 { parse(bytes) } else { None };
+        let header = if let Some(header) = whole {
+            header
+        } else {
+            let take = bytes.len().min(self.head.len() - held);
+            self.head[held..held + take].copy_from_slice(&bytes[..take]);
+            let Some(header) = parse(&self.head[..held + take]) else {
+                self.head_len = u8::try_from(held + take).unwrap_or_default();
+                return None;
+            };
+            self.head_len = 0;
+            header
         };
-        self.head_len = 0;
         let rest = &bytes[header.bytes - held..];
         if let Some(what) = self.violation(&header) {
             self.state = State::Over;
             on(Event::Violation(what));
-            return &[];
+            return None;
         }
         if self.is_client != header.open.mask.is_some() && !self.is_masked_wrongly {
             self.is_masked_wrongly = true;
@@ -239,16 +284,17 @@ impl Frames {
                 "the server's frames are masked"
             }));
         }
-        self.opcodes[usize::from(header.open.opcode)] += 1;
+        if let Some(at) = OPCODES.iter().position(|known| *known == header.open.opcode) {
+            self.counts[at] = self.counts[at].saturating_add(1);
+        }
         self.intact = WHOLE;
-        self.frame = Some(header.open);
-        rest
+        Some((header.open, rest))
     }
 
     fn violation(&self, header: &Header) -> Option<&'static str> {
         let open = &header.open;
         let compresses = self.inflate.is_some() || (self.may_compress && matches!(open.opcode, 1 | 2));
-        let reserved = self.head[0] & 0x30 != 0 || (open.is_compressed && !compresses);
+        let reserved = header.is_reserved || (open.is_compressed && !compresses);
         match open.opcode {
             _ if reserved => Some("reserved bits are set without an extension"),
             3..=7 | 11..=15 => Some("unknown opcode"),
@@ -280,7 +326,7 @@ impl Frames {
         }
         let open = Open {
             left,
-            mask_at: (open.mask_at + bytes.len()) % 4,
+            mask_at: mask_at(open.mask_at, bytes.len()),
             ..open
         };
         self.frame = Some(open);
@@ -408,12 +454,6 @@ fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
     }
 }
 
-fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte ^= mask[(i + at) % 4];
-    }
-}
-
 /// Reads a header; `None` while it is incomplete.
 fn parse(head: &[u8]) -> Option<Header> {
     let (&first, &second) = (head.first()?, head.get(1)?);
@@ -437,6 +477,7 @@ fn parse(head: &[u8]) -> Option<Header> {
             mask_at: 0,
             left,
         },
+        is_reserved: first & 0x30 != 0,
         bytes,
     })
 }
@@ -462,7 +503,7 @@ pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
             return whole > 0;
         };
         let open = header.open;
-        let is_sound = bytes[at] & 0x30 == 0
+        let is_sound = !header.is_reserved
             && matches!(open.opcode, 0..=2 | 8..=10)
             && open.mask.is_some() == is_client
             && (open.opcode < 8 || (open.is_final && open.left <= 125))

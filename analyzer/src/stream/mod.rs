@@ -8,6 +8,7 @@ pub mod facts;
 pub mod frames;
 mod glance;
 pub(crate) mod inflate;
+mod mask;
 mod openclaw;
 mod said;
 pub mod session;

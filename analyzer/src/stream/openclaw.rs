@@ -24,6 +24,9 @@ pub fn recognises(text: &str) -> bool {
         #[serde(default)]
         version: Option<serde::de::IgnoredAny>,
     }
+    if glance_at_marks(text) == Some(true) {
+        return true;
+    }
     serde_json::from_str::<Marks<'_>>(text).is_ok_and(|marks| {
         marks.version.is_none()
             && match marks.kind.as_ref() {
@@ -35,9 +38,28 @@ pub fn recognises(text: &str) -> bool {
     })
 }
 
+/// The same for what is written as usual, without reading it as JSON.
+fn glance_at_marks(text: &str) -> Option<bool> {
+    let mut glance = Glance::at(text)?;
+    let mark = match glance.text(r#""type":"#)? {
+        "event" => "event",
+        "req" => "method",
+        _ => return None,
+    };
+    let mut is_marked = false;
+    while !glance.is_over() {
+        let (name, value) = glance.field()?;
+        if name == "version" {
+            return None;
+        }
+        is_marked |= name == mark && value != "null";
+    }
+    Some(is_marked)
+}
+
 /// Reads a text of `way`.
 pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, words: &mut Words) {
-    if facts.ready_ns.is_some() && !words.are_wanted() && glance(facts, way, at_ns, signs, text).is_some() {
+    if !words.are_wanted() && glance(facts, way, at_ns, signs, text).is_some() {
         return;
     }
     let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
@@ -48,10 +70,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
         (Way::Down, "event") => {
             let event = frame.event.as_deref().unwrap_or_default();
             match event {
-                "connect.challenge" => {
-                    facts.reach(Stage::Challenge);
-                    facts.challenged_ns.get_or_insert(at_ns);
-                }
+                "connect.challenge" => challenge(facts, at_ns),
                 "tick" => facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs),
                 "shutdown" => {
                     let restart = frame
@@ -70,14 +89,8 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
             let method = frame.method.as_deref().unwrap_or_default();
             if method == "connect" {
                 facts.reach(Stage::Auth);
-                connect(
-                    facts,
-                    id,
-                    frame
-                        .params
-                        .map(serde_json::value::RawValue::get)
-                        .unwrap_or_default(),
-                );
+                let params = frame.params.map(serde_json::value::RawValue::get);
+                connect(facts, params.unwrap_or_default());
             } else {
                 facts.asked(id);
             }
@@ -88,12 +101,18 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
     }
 }
 
-/// What a live session says all the time, without reading it as JSON; `None` if it is something else.
+/// What a session says all the time, and how it begins, without reading all of it as JSON; `None` if it is something else.
 fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> Option<()> {
     let mut glance = Glance::at(text)?;
     match (way, glance.text(r#""type":"#)?) {
         (Way::Down, "event") => match glance.text(r#""event":"#)? {
-            "connect.challenge" | "shutdown" => None,
+            "connect.challenge" => {
+                challenge(facts, at_ns);
+                Some(())
+            }
+            // It may show that a login was missed.
+            _ if facts.ready_ns.is_none() => None,
+            "shutdown" => None,
             "tick" => {
                 facts.beats.beat(Way::Down, Kind::Tick, at_ns, signs);
                 Some(())
@@ -103,17 +122,65 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
         (Way::Up, "req") => {
             let id = glance.text(r#""id":"#)?;
             if glance.text(r#""method":"#)? == "connect" {
-                return None;
+                let params = glance.value(r#""params":"#).filter(|_| glance.is_over())?;
+                facts.reach(Stage::Auth);
+                connect(facts, params);
+            } else {
+                facts.asked(id);
             }
-            facts.asked(id);
             Some(())
         }
         (Way::Down, "res") => {
             let id = glance.text(r#""id":"#)?;
-            glance.is(r#""ok":"#).then(|| facts.answered(id))
+            if facts.ready_ns.is_none() {
+                hello(facts, at_ns, id, glance)
+            } else {
+                glance.is(r#""ok":"#).then(|| facts.answered(id))
+            }
         }
         _ => None,
     }
+}
+
+/// The answer to `connect`, without its lists of methods and its snapshot, which are nearly all of it.
+fn hello(facts: &mut Facts, at_ns: u64, id: &str, mut glance: Glance<'_>) -> Option<()> {
+    if glance.value(r#""ok":"#)? != "true" {
+        return None;
+    }
+    let mut payload = glance.last(r#""payload":"#)?;
+    if payload.text(r#""type":"#)? != "hello-ok" {
+        return None;
+    }
+    let mut hello = HelloOk::default();
+    while !payload.is_over() {
+        let (name, value) = payload.field()?;
+        match name {
+            "protocol" => hello.protocol = serde_json::from_str(value).ok()?,
+            "server" => hello.server = serde_json::from_str(value).ok()?,
+            "auth" => hello.auth = serde_json::from_str(value).ok()?,
+            "policy" => hello.policy = serde_json::from_str(value).ok()?,
+            _ => {}
+        }
+    }
+    facts.answered(id);
+    accepted(facts, at_ns, &hello);
+    Some(())
+}
+
+fn challenge(facts: &mut Facts, at_ns: u64) {
+    facts.reach(Stage::Challenge);
+    facts.challenged_ns.get_or_insert(at_ns);
+}
+
+fn accepted(facts: &mut Facts, at_ns: u64, hello: &HelloOk) {
+    facts.beats.announce(hello.policy.tick_interval_ms);
+    let identity = &mut facts.identity;
+    identity.server_version = Some(shorten(&hello.server.version)).filter(|v| !v.is_empty());
+    identity.protocol = Some(hello.protocol.to_string());
+    if !hello.auth.role.is_empty() {
+        identity.role = Some(shorten(&hello.auth.role));
+    }
+    facts.ready(at_ns);
 }
 
 /// Reads the beginning of a message whose end was not captured; `None` if it is no message of this dialect.
@@ -124,8 +191,7 @@ pub fn read_cut(facts: &mut Facts, way: Way, at_ns: u64, text: &str, words: &mut
         (Way::Down, "event") => {
             let event = glance.text(r#""event":"#)?;
             if event == "connect.challenge" {
-                facts.reach(Stage::Challenge);
-                facts.challenged_ns.get_or_insert(at_ns);
+                challenge(facts, at_ns);
             } else if facts.may_have_missed_login() {
                 facts.ready(at_ns);
             }
@@ -165,17 +231,10 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
         (Some(error), _) => {
             let refusal = refusal_of(error);
             words.say(|| format!("res error {}", shorten(&refusal.code)));
-            facts.refusal.get_or_insert(refusal);
+            facts.refusal.get_or_insert_with(|| Box::new(refusal));
         }
         (None, Some(hello)) if hello.kind == "hello-ok" => {
-            facts.beats.announce(hello.policy.tick_interval_ms);
-            let identity = &mut facts.identity;
-            identity.server_version = Some(shorten(&hello.server.version)).filter(|v| !v.is_empty());
-            identity.protocol = Some(hello.protocol.to_string());
-            if !hello.auth.role.is_empty() {
-                identity.role = Some(shorten(&hello.auth.role));
-            }
-            facts.ready(at_ns);
+            accepted(facts, at_ns, &hello);
             words.say(|| "res hello-ok".to_owned());
         }
         _ => {
@@ -189,7 +248,7 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
 }
 
 /// `connect` parameters, as far as they are told; read leniently, since a refused client may send anything.
-fn connect(facts: &mut Facts, _id: &str, params: &str) {
+fn connect(facts: &mut Facts, params: &str) {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Connect {

@@ -46,14 +46,14 @@ pub(super) fn said(
                     first.at_ns = at_ns;
                 }
                 None => {
-                    facts.close = Some(Close {
+                    facts.close = Some(Box::new(Close {
                         by: way.sender(),
                         code: *code,
                         reason: shorten(reason),
                         frame,
                         at_ns,
                         echo: None,
-                    });
+                    }));
                 }
                 Some(first) if first.by != way.sender() => first.echo = Some(*code),
                 Some(_) => {}

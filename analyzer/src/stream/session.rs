@@ -41,6 +41,10 @@ pub struct Note {
     pub text: String,
 }
 
+/// A timeline.
+#[derive(Debug, Default)]
+pub struct Notes(pub Vec<Note>);
+
 /// What all connections share.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -66,13 +70,13 @@ pub struct Session {
     /// Which sides speak is the other way round than thought.
     pub is_reversed: bool,
     /// A timeline, where one is wanted.
-    pub notes: Option<Vec<Note>>,
+    pub notes: Option<Box<Notes>>,
 }
 
 #[derive(Debug)]
 enum Mode {
     /// Nobody has said what this is.
-    Sniff([Vec<u8>; 2]),
+    Sniff(Box<[Vec<u8>; 2]>),
     /// Heads are read.
     Http(Box<Heads>),
     /// Frames are read, by way.
@@ -90,9 +94,9 @@ impl Session {
             has_syn,
             tls: None,
             tls_has_holes: false,
-            mode: Mode::Sniff(Default::default()),
+            mode: Mode::Sniff(Box::default()),
             is_reversed: false,
-            notes: with_notes.then(Vec::new),
+            notes: with_notes.then(Box::default),
         }
     }
 
@@ -109,7 +113,7 @@ impl Session {
         if self.tls.is_some()
             && let Mode::Sniff(sniffed) = &mut self.mode
         {
-            let held = std::mem::take(sniffed);
+            let held = std::mem::take(sniffed.as_mut());
             for (way, bytes) in [
                 (way, &held[way as usize]),
                 (way.back(), &held[way.back() as usize]),
@@ -178,28 +182,31 @@ impl Session {
     fn tls_event(&mut self, moment: Moment, event: &TlsEvent) {
         let facts = &mut self.facts;
         match event {
-            TlsEvent::HandshakeDone => facts.tls_done = true,
+            TlsEvent::HandshakeDone => facts.tls.get_or_insert_default().is_done = true,
             TlsEvent::Alert { side, alert } => {
                 let what = format!("alert {alert} of the {}", side.name());
                 self.note(way_of(*side), moment, || format!("TLS {what}"));
                 // After a hole, an encrypted record may be taken for an alert.
-                if !self.facts.tls_done && !self.tls_has_holes {
-                    self.facts.tls_failure.get_or_insert(what);
+                let tls = self.facts.tls.get_or_insert_default();
+                if !tls.is_done && !self.tls_has_holes {
+                    tls.failure.get_or_insert(what);
                 }
             }
             TlsEvent::CloseNotify { side } => {
-                facts
-                    .close_notify
-                    .get_or_insert((moment.at_ns, moment.frame, *side));
+                facts.tls.get_or_insert_default().close_notify.get_or_insert((
+                    moment.at_ns,
+                    moment.frame,
+                    *side,
+                ));
                 self.note(way_of(*side), moment, || "TLS close_notify".to_owned());
             }
             TlsEvent::NotTls { side } => {
                 let what = format!("the {}'s first bytes are no TLS", side.name());
                 if !self.tls_has_holes {
-                    facts.tls_failure.get_or_insert(what);
+                    facts.tls.get_or_insert_default().failure.get_or_insert(what);
                 }
             }
-            TlsEvent::NoKeys(why) => facts.no_keys = Some(why.to_string()),
+            TlsEvent::NoKeys(why) => facts.tls.get_or_insert_default().no_keys = Some(why.to_string()),
             TlsEvent::ClientHello => self.note(Way::Up, moment, || "TLS ClientHello".to_owned()),
             TlsEvent::ServerHello => self.note(Way::Down, moment, || "TLS ServerHello".to_owned()),
             _ => {}
@@ -229,6 +236,28 @@ impl Session {
         }
     }
 
+    /// Bytes of heads and messages whose end has not come.
+    pub fn waiting_bytes(&self) -> usize {
+        match &self.mode {
+            Mode::Http(heads) => heads.waiting_bytes(),
+            Mode::WebSocket(frames) => frames.iter().map(Frames::waiting_bytes).sum(),
+            // A few bytes at most.
+            Mode::Sniff(_) | Mode::Opaque => 0,
+        }
+    }
+
+    /// Gives these bytes up, as if they had not been captured.
+    pub fn give_up_waiting(&mut self) {
+        match &mut self.mode {
+            Mode::Http(_) => {
+                self.facts.lost_framing = true;
+                self.mode = Mode::Opaque;
+            }
+            Mode::WebSocket(frames) => frames.iter_mut().for_each(Frames::give_up_waiting),
+            Mode::Sniff(_) | Mode::Opaque => {}
+        }
+    }
+
     /// Whether frames were lost for good in a direction.
     pub fn is_lost(&self) -> bool {
         self.facts.lost_framing
@@ -244,7 +273,7 @@ impl Session {
     /// Frames by opcode and way.
     pub fn opcodes(&self) -> Option<[[u32; 16]; 2]> {
         match &self.mode {
-            Mode::WebSocket(frames) => Some([frames[0].opcodes, frames[1].opcodes]),
+            Mode::WebSocket(frames) => Some([frames[0].opcodes(), frames[1].opcodes()]),
             _ => None,
         }
     }
@@ -325,7 +354,7 @@ impl Session {
             let mut words = Words::new(notes.is_some());
             said(facts, forced, way, moment, &event, &mut words);
             if let Some(notes) = notes {
-                notes.push(Note {
+                notes.0.push(Note {
                     at_ns: moment.at_ns,
                     frame: moment.frame,
                     way,
@@ -349,7 +378,7 @@ impl Session {
     /// Adds to the timeline.
     pub fn note(&mut self, way: Way, moment: Moment, text: impl FnOnce() -> String) {
         if let Some(notes) = &mut self.notes {
-            notes.push(Note {
+            notes.0.push(Note {
                 at_ns: moment.at_ns,
                 frame: moment.frame,
                 way,

@@ -186,6 +186,23 @@ impl Connection {
         self.fill(segment.at_ns, way.back(), on);
     }
 
+    /// Bytes that wait for those before them.
+    pub fn waiting_bytes(&self) -> usize {
+        self.halves.iter().map(|half| half.stream.waiting_bytes()).sum()
+    }
+
+    /// Nothing waits any longer for missing bytes: hands on what did.
+    pub fn give_up_holes(&mut self, on: &mut impl FnMut(Way, Piece<'_>)) {
+        for way in [Way::Up, Way::Down] {
+            let half = &mut self.halves[way as usize];
+            let missing = &mut half.missing_bytes;
+            half.stream.give_up(&mut |piece| {
+                count_missing(missing, &piece);
+                on(way, piece);
+            });
+        }
+    }
+
     /// The capture is over, or the connection forgotten: hands on what waited for missing bytes.
     pub fn finish(&mut self, on: &mut impl FnMut(Way, Piece<'_>)) {
         for way in [Way::Up, Way::Down] {

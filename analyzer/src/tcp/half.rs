@@ -4,6 +4,9 @@ use super::habits::Habits;
 use super::rtt::Rtt;
 use super::{Reassembly, Seq};
 
+/// Acknowledgement numbers remembered.
+const RECENT_ACKS: u8 = 4;
+
 /// One side's sending, as far as it was captured.
 #[derive(Debug, Default)]
 pub struct Half {
@@ -37,8 +40,8 @@ pub struct Half {
     pub zero_windows: u32,
     /// Probes and retransmissions since the other side was last heard.
     pub unanswered: u32,
-    /// The last run of those: when it began, and until when two or more had gone unanswered (0: they were fewer).
-    run_ns: (u64, u64),
+    /// The last run of those.
+    run: Option<Box<Run>>,
     /// Retransmissions since the other side last acknowledged something new.
     pub unacknowledged: u32,
     /// Bytes that were sent, but not captured.
@@ -49,12 +52,22 @@ pub struct Half {
     pub last_data_ns: u64,
     /// When it last sent anything that wants an answer: payload or FIN, retransmissions included.
     pub last_wanting_ns: u64,
-    /// The last few acknowledgement numbers that the other side sent it.
-    pub recent_acks: [Option<Seq>; 4],
+    /// The last few acknowledgement numbers that the other side sent it, the latest first.
+    recent_acks: [Seq; RECENT_ACKS as usize],
+    recent_ack_count: u8,
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
     /// Since when it has kept its window closed; 0 where it is open.
     closed_ns: u64,
+}
+
+/// Packets that nobody answered, one after the other.
+#[derive(Debug, Default)]
+struct Run {
+    /// When they began.
+    from_ns: u64,
+    /// Until when two or more had gone unanswered; 0: they were fewer.
+    until_ns: u64,
 }
 
 /// What two captures of one packet have in common.
@@ -96,38 +109,50 @@ impl Half {
         }
     }
 
+    /// The last few acknowledgement numbers that the other side sent it.
+    pub fn recent_acks(&self) -> &[Seq] {
+        &self.recent_acks[..usize::from(self.recent_ack_count)]
+    }
+
     /// A probe or a retransmission went out.
     pub fn went_unanswered(&mut self, at_ns: u64) {
         self.unanswered += 1;
-        match self.unanswered {
-            1 => self.run_ns = (at_ns, 0),
-            _ => self.run_ns.1 = at_ns,
+        let run = self.run.get_or_insert_default();
+        if self.unanswered == 1 {
+            run.from_ns = at_ns;
+            run.until_ns = 0;
+        } else {
+            run.until_ns = at_ns;
         }
     }
 
     /// The other side was heard.
     pub fn answered(&mut self, at_ns: u64) {
-        if self.unanswered >= 2 {
-            self.run_ns.1 = at_ns;
+        if self.unanswered >= 2
+            && let Some(run) = &mut self.run
+        {
+            run.until_ns = at_ns;
         }
         self.unanswered = 0;
     }
 
     /// When it last sent the same again and again into the void: from when to `now_ns` at the latest.
     pub fn stuck_ns(&self, now_ns: u64) -> (u64, u64) {
+        let Some(run) = &self.run else { return (0, 0) };
         let until_ns = if self.unanswered >= 2 {
             now_ns
         } else {
-            self.run_ns.1
+            run.until_ns
         };
-        (self.run_ns.0, until_ns)
+        (run.from_ns, until_ns)
     }
 
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
-        if self.recent_acks[0] != Some(ack) {
-            self.recent_acks.rotate_right(1);
-            self.recent_acks[0] = Some(ack);
+        if self.recent_acks().first() != Some(&ack) {
+            let [first, second, third, _] = self.recent_acks;
+            self.recent_acks = [ack, first, second, third];
+            self.recent_ack_count = (self.recent_ack_count + 1).min(RECENT_ACKS);
         }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);

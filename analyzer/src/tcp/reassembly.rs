@@ -34,9 +34,16 @@ pub struct Stamp {
 #[derive(Debug, Default)]
 pub struct Reassembly {
     next: Option<Seq>,
-    waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
-    waiting_since_ns: u64,
+    /// Most streams never have any: then it takes no room.
+    held: Option<Box<Held>>,
+}
+
+/// What waits for a hole to be filled, in order; never empty.
+#[derive(Debug, Default)]
+struct Held {
+    pieces: VecDeque<Waiting>,
+    bytes: usize,
+    since_ns: u64,
 }
 
 #[derive(Debug)]
@@ -63,12 +70,21 @@ impl Reassembly {
 
     /// Whether something waits for a hole to be filled.
     pub fn has_hole(&self) -> bool {
-        !self.waiting.is_empty()
+        self.held.is_some()
     }
 
-    /// Since when, in nanoseconds.
-    pub const fn waiting_since_ns(&self) -> u64 {
-        self.waiting_since_ns
+    /// Since when, in nanoseconds; 0 if nothing waits.
+    pub fn waiting_since_ns(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.since_ns)
+    }
+
+    /// Bytes that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.bytes)
+    }
+
+    fn first_waiting(&self) -> Option<Seq> {
+        Some(self.held.as_ref()?.pieces.front()?.seq)
     }
 
     /// Takes a segment's payload of `len` bytes at `seq`, of which `bytes` were captured, and hands on what is in order.
@@ -111,52 +127,56 @@ impl Reassembly {
 
     /// Nothing will fill the holes any more: hands on what waits, with what is missing named.
     pub fn give_up(&mut self, on: &mut impl FnMut(Piece<'_>)) {
-        while let (Some(next), Some(first)) = (self.next, self.waiting.front()) {
-            let hole = next.to(first.seq).max(0).cast_unsigned();
+        while let (Some(next), Some(first)) = (self.next, self.first_waiting()) {
+            let hole = next.to(first).max(0).cast_unsigned();
             if hole > 0 {
                 on(Piece::Missing(hole));
-                self.next = Some(first.seq);
+                self.next = Some(first);
             }
             self.drain(on);
         }
     }
 
     fn wait(&mut self, piece: Waiting, on: &mut impl FnMut(Piece<'_>)) -> u32 {
-        if self.waiting.is_empty() {
-            self.waiting_since_ns = piece.stamp.at_ns;
-        }
-        let place = self.waiting.partition_point(|w| !piece.seq.is_before(w.seq));
+        let held = self.held.get_or_insert_with(|| {
+            Box::new(Held {
+                since_ns: piece.stamp.at_ns,
+                ..Held::default()
+            })
+        });
+        let place = held.pieces.partition_point(|w| !piece.seq.is_before(w.seq));
         let end = piece.seq.plus(piece.len);
-        let held = |w: &Waiting| !piece.seq.is_before(w.seq) && !w.seq.plus(w.len).is_before(end);
-        if place > 0 && held(&self.waiting[place - 1]) {
+        let has_all = |w: &Waiting| !piece.seq.is_before(w.seq) && !w.seq.plus(w.len).is_before(end);
+        if place > 0 && has_all(&held.pieces[place - 1]) {
             return 0;
         }
         let new = piece.len;
-        self.waiting_bytes += piece.bytes.len();
-        self.waiting.insert(place, piece);
-        if self.waiting_bytes > MAX_WAITING_BYTES || self.waiting.len() > MAX_WAITING_PIECES {
+        held.bytes += piece.bytes.len();
+        held.pieces.insert(place, piece);
+        if held.bytes > MAX_WAITING_BYTES || held.pieces.len() > MAX_WAITING_PIECES {
             self.give_up(on);
         }
         new
     }
 
     fn drain(&mut self, on: &mut impl FnMut(Piece<'_>)) {
-        while let (Some(next), Some(first)) = (self.next, self.waiting.front()) {
+        while let (Some(next), Some(held)) = (self.next, &mut self.held) {
+            let Some(first) = held.pieces.front() else {
+                self.held = None;
+                return;
+            };
             let ahead = next.to(first.seq);
             if ahead > 0 {
                 return;
             }
-            let Some(piece) = self.waiting.pop_front() else {
+            let Some(piece) = held.pieces.pop_front() else {
                 return;
             };
-            self.waiting_bytes -= piece.bytes.len();
+            held.bytes -= piece.bytes.len();
             let old = ahead.unsigned_abs();
             if old < piece.len {
                 self.deliver(&piece.bytes, old, piece.len, Some(piece.stamp), on);
             }
-        }
-        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
-            self.waiting = VecDeque::new();
         }
     }
 
@@ -256,7 +276,7 @@ mod tests {
                     }
                 },
             );
-            most = most.max(stream.waiting_bytes);
+            most = most.max(stream.waiting_bytes());
         }
         assert!(most <= MAX_WAITING_BYTES + 1000, "{most}");
         assert!(bytes > 3_000_000, "{bytes}");

@@ -59,7 +59,7 @@ impl Reset {
     /// Judges a RST that claims to come from half `by`.
     pub fn judge(segment: &Segment<'_>, by: usize, scene: &Scene<'_>) -> Self {
         let seq = Seq(segment.seq);
-        let answers = !segment.flags.ack() && scene.own.recent_acks.contains(&Some(seq));
+        let answers = !segment.flags.ack() && scene.own.recent_acks().contains(&seq);
         let (class, confidence, why) = classify(segment, by, scene, answers);
         Self {
             at_ns: segment.at_ns,
@@ -219,7 +219,7 @@ fn weak_signs(segment: &Segment<'_>, own: &Half, answers: bool) -> Vec<&'static 
         signs.push("it has no ACK flag, and answers nothing");
     }
     let seq = Seq(segment.seq);
-    if own.sent.is_some_and(|sent| sent != seq) && !own.recent_acks.contains(&Some(seq)) {
+    if own.sent.is_some_and(|sent| sent != seq) && !own.recent_acks().contains(&seq) {
         signs.push("its sequence number is not the sender's next");
     }
     signs

@@ -5,6 +5,8 @@ use clw_core::histogram::Summary;
 
 /// Samples kept; beyond it every other one goes, so that what is kept is spread over the whole connection.
 const KEPT: usize = 64;
+/// Room for so many is made at the first.
+const FIRST: usize = 16;
 
 /// The round trips between the capture point and one side.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +67,10 @@ impl Rtt {
                 index % 2 == 1
             });
             self.stride *= 2;
+        }
+        if self.samples_us.is_empty() {
+            // Grown one by one, the first few would be moved as often.
+            self.samples_us.reserve_exact(FIRST);
         }
         self.samples_us.push(us);
     }

@@ -1,7 +1,7 @@
 //! Sequence numbers, whose comparisons wrap (RFC 9293 section 3.4).
 
 /// A position in one direction of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seq(pub u32);
 
 impl Seq {

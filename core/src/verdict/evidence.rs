@@ -43,10 +43,10 @@ pub fn evidence(seen: &Observation, judgement: &Judgement) -> Vec<String> {
 
 /// What happened before there was a WebSocket.
 fn opening(seen: &Observation, lines: &mut Vec<String>) {
-    let after = show_duration(seen.duration);
+    let after = || show_duration(seen.duration);
     match seen.connect {
-        Connect::Refused => lines.push(format!("SYN answered by RST after {after}")),
-        Connect::TimedOut => lines.push(format!("no SYN-ACK within {after}")),
+        Connect::Refused => lines.push(format!("SYN answered by RST after {}", after())),
+        Connect::TimedOut => lines.push(format!("no SYN-ACK within {}", after())),
         Connect::Unreachable => {
             lines.push("the network answered that the address cannot be reached".to_owned());
         }

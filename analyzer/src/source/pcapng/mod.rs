@@ -124,6 +124,13 @@ impl Pcapng {
         }
     }
 
+    /// Size of the packet's block that `bytes` begin with; other blocks are followed by more before there is a packet.
+    #[inline]
+    pub(super) fn size_of(&self, bytes: &[u8]) -> Option<usize> {
+        let header = BlockHeader::read(bytes, self.order)?;
+        header.kind.is_packet().then_some(header.length as usize)
+    }
+
     /// Reads one block that is in memory as a whole. The error says what is broken in it.
     #[inline]
     fn read_block(

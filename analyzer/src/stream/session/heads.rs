@@ -28,6 +28,11 @@ enum Seen {
 }
 
 impl Heads {
+    /// Bytes of heads whose end has not come, and of what follows them.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting.iter().map(Vec::len).sum()
+    }
+
     fn request(&self) -> Seen {
         match self {
             _ if self.has_request => Seen::Whole,
@@ -77,7 +82,7 @@ impl Session {
         } else {
             self.facts.lost_framing = true;
             self.has_syn = false;
-            self.mode = Mode::Sniff(Default::default());
+            self.mode = Mode::Sniff(Box::default());
         }
     }
 
