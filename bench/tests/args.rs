@@ -1,50 +1,18 @@
 //! The command line: what parses, what it means, and what every wrong call is told.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+mod support;
+
 use clap::{CommandFactory as _, Parser as _};
 use clw_bench::args::{Args, Generate, Subcommand, generate};
 use clw_bench::plan::{
-    Environment, Hold, IdentityKind, PairingMode, Plan, Prefer, Role, TargetPlan, WirePlan, Workers,
-    args_to_plan, describe,
+    Environment, Hold, IdentityKind, Plan, Role, TargetPlan, WirePlan, Workers, args_to_plan, describe,
 };
 use clw_core::Dialect;
-use clw_core::openclaw::SetupCode;
 use clw_core::pacing::{Amount, Load, Shard};
 use clw_core::secret::Secret;
 use std::time::Duration;
-
-fn args(line: &str) -> Args {
-    let words = std::iter::once("clw-bench").chain(line.split_whitespace());
-    Args::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"))
-}
-
-fn plan(line: &str) -> Plan {
-    args_to_plan(&args(line), &Environment::default()).unwrap_or_else(|e| panic!("{line}: {e}"))
-}
-
-/// The message that a wrong call gets, from the parser or from the plan.
-fn refusal(line: &str) -> String {
-    refusal_in(line, &Environment::default())
-}
-
-fn refusal_in(line: &str, environment: &Environment) -> String {
-    let words = std::iter::once("clw-bench").chain(line.split_whitespace());
-    match Args::try_parse_from(words) {
-        Err(error) => {
-            assert_eq!(error.exit_code(), 2, "{line}");
-            error.to_string()
-        }
-        Ok(args) => {
-            let error = args_to_plan(&args, environment).expect_err(line);
-            assert_eq!(error.exit_code(), 2);
-            error.to_string()
-        }
-    }
-}
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
+use support::{args, plan, refusal, refusal_in, secs};
 
 #[test]
 fn the_command_is_sound() {
@@ -562,76 +530,5 @@ fn every_subcommand_has_help() {
                 subcommand.get_name()
             );
         }
-    }
-}
-
-#[test]
-fn flags_about_devices_mean_what_they_say() {
-    let plan =
-        plan("--pairing approve --pairing-timeout 20s --prefer device --platform macos --device-family Mac");
-    assert_eq!(plan.pairing.mode, PairingMode::Approve);
-    assert_eq!(plan.pairing.timeout, secs(20));
-    assert_eq!(plan.mixes[0].prefer, Prefer::Device);
-    assert_eq!(plan.mixes[0].platform, "macos");
-    // The embedded gateway's own token makes an administrator there.
-    assert_eq!(plan.pairing.admin_token.as_ref(), Some(&plan.embedded_token));
-    let back = WirePlan::unpack(&WirePlan::new(&plan).to_json().unwrap()).unwrap();
-    assert_eq!(
-        back.pairing, plan.pairing,
-        "a worker process gets the admin's token too"
-    );
-    let shown = serde_json::to_string(&plan).unwrap();
-    assert!(!shown.contains(plan.embedded_token.expose()));
-}
-
-#[test]
-fn a_setup_code_brings_its_gateway_and_its_device_and_is_never_shown() {
-    let code = SetupCode {
-        url: "ws://127.0.0.1:4711".to_owned(),
-        urls: Vec::new(),
-        bootstrap_token: Secret::new("boot-secret"),
-        expires_at_ms: None,
-    };
-    let text = code.encode();
-    let plan = plan(&format!("--role node --setup-code {}", text.expose()));
-    assert_eq!(
-        plan.mixes[0]
-            .credentials
-            .get(0)
-            .bootstrap_token()
-            .unwrap()
-            .expose(),
-        "boot-secret"
-    );
-    assert!(plan.session(0).has_device());
-    let TargetPlan::At(target) = &plan.target else {
-        panic!("no address")
-    };
-    assert_eq!(target.port, 4711);
-    let shown = serde_json::to_string(&plan).unwrap() + &describe(&plan).unwrap();
-    assert!(!shown.contains("boot-secret") && !shown.contains(text.expose()));
-    let message = refusal("--setup-code hush-hush!");
-    assert!(
-        message.contains("--setup-code") && !message.contains("hush"),
-        "{message}"
-    );
-}
-
-#[test]
-fn flags_about_devices_that_do_not_fit_are_refused() {
-    for (line, parts) in [
-        ("--pairing-timeout 5s", "--pairing wait or approve"),
-        ("--admin-token-file f --pairing wait", "--pairing approve"),
-        ("--pairing approve ws://127.0.0.1:1", "--admin-token-file"),
-        ("--pairing wait --pairing-timeout 0", "1ms to 24h"),
-        ("--dialect clw --pairing wait", "openclaw"),
-        ("--setup-code @/no/such/file", "/no/such/file"),
-        (
-            "--credential-store /no/such/folder/s.json",
-            "/no/such/folder/s.json",
-        ),
-    ] {
-        let message = refusal(line);
-        assert!(message.contains(parts), "{line}: {message}");
     }
 }

@@ -1,20 +1,12 @@
 //! The flags of CLW sessions and of their gateway.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod support;
+
 use clap::Parser as _;
 use clw_bench::args::Args;
-use clw_bench::plan::{Environment, Plan, WirePlan, args_to_plan, describe};
-use std::time::Duration;
-
-fn plan(line: &str) -> Plan {
-    let words = std::iter::once("clw-bench").chain(line.split_whitespace());
-    let args = Args::try_parse_from(words).unwrap();
-    args_to_plan(&args, &Environment::default()).unwrap_or_else(|e| panic!("{line}: {e}"))
-}
-
-fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
+use clw_bench::plan::{Environment, WirePlan, args_to_plan, describe};
+use support::{plan, secs};
 
 #[test]
 fn clw_has_its_own_defaults_and_every_one_of_them_can_be_changed() {

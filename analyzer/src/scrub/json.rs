@@ -33,10 +33,15 @@ const MAX_DEPTH: usize = 32;
 /// Names of fields are no longer, and hold few digits: a text in the place of a name (in broken JSON) may be a token.
 const NAME_BYTES: usize = 24;
 const NAME_DIGITS: usize = 2;
+/// A number is no longer: 17 digits, a sign, a point and an exponent.
+const NUMBER_BYTES: usize = 25;
 /// What takes the place of a byte.
 pub(super) const BLANK: u8 = b'x';
 
 /// One message's blanker.
+///
+/// It holds to JSON's grammar: where a damaged capture has turned quotes around, what looks like structure is somebody's text,
+/// and from the first byte that does not fit everything is blanked.
 #[derive(Debug, Default)]
 pub(super) struct Json {
     state: State,
@@ -54,18 +59,33 @@ enum State {
     #[default]
     Start,
     /// Between tokens.
-    Between,
+    Between(Next),
     /// In a name of an object.
     Name { escaped: bool },
     /// In a text that is a value.
     Text { escaped: bool, kept: usize, keeps: bool },
+    /// In a number, true, false or null, of so many bytes.
+    Literal { first: u8, bytes: usize },
     /// No JSON: everything is blanked.
     Other,
 }
 
+/// What may come between tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// A value; the end of the array, if it has none yet.
+    Value { or_end: bool },
+    /// A name; the end of the object, if it has none yet.
+    Name { or_end: bool },
+    /// The colon behind a name.
+    Colon,
+    /// A comma, or the end of what encloses this.
+    Comma,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Level {
-    Object { wants_name: bool },
+    Object,
     Array { keeps: bool },
 }
 
@@ -74,17 +94,17 @@ impl Json {
     pub(super) fn step(&mut self, byte: u8) -> u8 {
         match self.state {
             State::Start => self.start(byte),
-            State::Between => self.between(byte),
+            State::Between(next) => self.between(next, byte),
             State::Name { escaped } => {
                 self.state = match (escaped, byte) {
                     (false, b'"') => {
                         self.keeps = KEPT.iter().any(|kept| kept.as_bytes() == self.name);
-                        State::Between
+                        State::Between(Next::Colon)
                     }
                     (false, b'\\') => State::Name { escaped: true },
                     _ => State::Name { escaped: false },
                 };
-                let ends = self.state == State::Between;
+                let ends = matches!(self.state, State::Between(_));
                 if !ends {
                     self.name.push(byte);
                 }
@@ -97,7 +117,7 @@ impl Json {
             State::Text { escaped, kept, keeps } => {
                 let ends = !escaped && byte == b'"';
                 self.state = if ends {
-                    State::Between
+                    State::Between(Next::Comma)
                 } else {
                     State::Text {
                         escaped: keeps && !escaped && byte == b'\\',
@@ -117,6 +137,7 @@ impl Json {
                     BLANK
                 }
             }
+            State::Literal { first, bytes } => self.literal(first, bytes, byte),
             State::Other => BLANK,
         }
     }
@@ -124,63 +145,110 @@ impl Json {
     fn start(&mut self, byte: u8) -> u8 {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => byte,
-            b'{' | b'[' => {
-                self.state = State::Between;
-                self.between(byte)
-            }
-            _ => {
-                self.state = State::Other;
-                self.blanked += 1;
-                BLANK
-            }
+            b'{' | b'[' => self.between(Next::Value { or_end: false }, byte),
+            _ => self.give_up(),
         }
     }
 
-    fn between(&mut self, byte: u8) -> u8 {
-        match byte {
-            b'{' if self.stack.len() < MAX_DEPTH => self.stack.push(Level::Object { wants_name: true }),
-            b'[' if self.stack.len() < MAX_DEPTH => {
-                let keeps = self.keeps;
-                self.stack.push(Level::Array { keeps });
+    fn between(&mut self, next: Next, byte: u8) -> u8 {
+        let is_value = matches!(next, Next::Value { .. });
+        let state = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => State::Between(next),
+            b'{' if is_value && self.stack.len() < MAX_DEPTH => {
+                self.stack.push(Level::Object);
+                State::Between(Next::Name { or_end: true })
             }
-            b'}' | b']' => {
+            b'[' if is_value && self.stack.len() < MAX_DEPTH => {
+                self.stack.push(Level::Array { keeps: self.keeps });
+                State::Between(Next::Value { or_end: true })
+            }
+            b'}' | b']' if self.ends(next, byte) => {
                 self.stack.pop();
                 self.keeps = false;
+                State::Between(Next::Comma)
             }
-            b',' => match self.stack.last_mut() {
-                Some(Level::Object { wants_name }) => {
-                    *wants_name = true;
+            b',' if next == Next::Comma => match self.stack.last() {
+                Some(Level::Object) => {
                     self.keeps = false;
+                    State::Between(Next::Name { or_end: false })
                 }
-                Some(Level::Array { keeps }) => self.keeps = *keeps,
-                None => {}
+                Some(Level::Array { keeps }) => {
+                    self.keeps = *keeps;
+                    State::Between(Next::Value { or_end: false })
+                }
+                None => return self.give_up(),
             },
-            b'"' => {
-                if let Some(Level::Object { wants_name }) = self.stack.last_mut()
-                    && std::mem::take(wants_name)
-                {
-                    self.name.clear();
-                    self.state = State::Name { escaped: false };
-                } else {
-                    self.blanked += u64::from(!self.keeps);
-                    self.state = State::Text {
-                        escaped: false,
-                        kept: 0,
-                        keeps: self.keeps,
-                    };
+            b':' if next == Next::Colon => State::Between(Next::Value { or_end: false }),
+            b'"' if matches!(next, Next::Name { .. }) => {
+                self.name.clear();
+                State::Name { escaped: false }
+            }
+            b'"' if is_value => {
+                self.blanked += u64::from(!self.keeps);
+                State::Text {
+                    escaped: false,
+                    kept: 0,
+                    keeps: self.keeps,
                 }
             }
-            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
-            // Numbers, true, false, null.
-            _ if byte.is_ascii_digit() || b"+-.eEaflnrstu".contains(&byte) => {}
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' if is_value => State::Literal {
+                first: byte,
+                bytes: 1,
+            },
             // Deeper than is followed, or no JSON after all.
-            _ => {
-                self.state = State::Other;
-                self.blanked += 1;
-                return BLANK;
-            }
-        }
+            _ => return self.give_up(),
+        };
+        self.state = state;
         byte
+    }
+
+    /// Whether `byte` may end the innermost object or array here.
+    fn ends(&self, next: Next, byte: u8) -> bool {
+        let may = matches!(
+            next,
+            Next::Comma | Next::Value { or_end: true } | Next::Name { or_end: true }
+        );
+        let fits = match self.stack.last() {
+            Some(Level::Object) => byte == b'}',
+            Some(Level::Array { .. }) => byte == b']',
+            None => false,
+        };
+        may && fits
+    }
+
+    fn literal(&mut self, first: u8, bytes: usize, byte: u8) -> u8 {
+        let word: &[u8] = match first {
+            b't' => b"true",
+            b'f' => b"false",
+            b'n' => b"null",
+            _ => b"",
+        };
+        let is_whole = word.is_empty() || bytes == word.len();
+        let goes_on = if word.is_empty() {
+            // A number begins with no needless 0: that is a text whose quotes are gone.
+            (first != b'0' || bytes > 1 || !byte.is_ascii_digit())
+                && bytes < NUMBER_BYTES
+                && (byte.is_ascii_digit() || b"+-.eE".contains(&byte))
+        } else {
+            word.get(bytes) == Some(&byte)
+        };
+        if goes_on {
+            self.state = State::Literal {
+                first,
+                bytes: bytes + 1,
+            };
+            return byte;
+        }
+        match byte {
+            b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' if is_whole => self.between(Next::Comma, byte),
+            _ => self.give_up(),
+        }
+    }
+
+    fn give_up(&mut self) -> u8 {
+        self.state = State::Other;
+        self.blanked += 1;
+        BLANK
     }
 }
 
@@ -234,6 +302,21 @@ mod tests {
             blank(r#"{"a":"\\","token":"x\\\"y"}"#),
             r#"{"a":"xx","token":"xxxxxx"}"#
         );
+    }
+
+    #[test]
+    fn where_quotes_were_turned_around_nothing_passes_for_structure() {
+        for (damaged, stays) in [
+            (r#"{"id":"c1<,"token":"1234567890"}"#, r#"{"id":"c1<,""#),
+            (r#"{"a":"b"12345}"#, r#"{"a":"x""#),
+            (r#"{"a":0012345678901234}"#, r#"{"a":0"#),
+            (r#"{"a" "type":"b"}"#, r#"{"a" "#),
+            (r#"["a"}"#, r#"["x""#),
+            (r#"{"a":nul,"type":"b"}"#, r#"{"a":nul"#),
+        ] {
+            let blanked = "x".repeat(damaged.len() - stays.len());
+            assert_eq!(blank(damaged), format!("{stays}{blanked}"));
+        }
     }
 
     #[test]

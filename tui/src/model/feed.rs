@@ -42,7 +42,7 @@ pub struct Feed {
     pub from_start: bool,
     /// The latest of the dashboard's seconds in which the gateway answered a heartbeat.
     pub answered: Option<u64>,
-    /// The latest in which a session ended badly, a heartbeat went missing, or its answer took [`SLOW_US`].
+    /// The latest in which a session ended badly, a heartbeat went missing, or its answer took `SLOW_US`.
     pub troubled: Option<u64>,
     /// Histograms of the run as far as it was seen.
     totals: BTreeMap<String, Histogram>,

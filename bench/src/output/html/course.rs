@@ -31,7 +31,7 @@ pub struct Sample {
     pub reconnected: u64,
 }
 
-/// The run at up to [`MOST`] instants, evenly spaced, and now.
+/// The run at up to `MOST` instants, evenly spaced, and now.
 #[derive(Clone, Debug, Default)]
 pub struct Course {
     samples: Vec<Sample>,
