@@ -3,6 +3,7 @@
 //! Memory grows with the connections that are open, and those are limited: what is over is judged and handed on shortly after
 //! its end, and the oldest is given up where there are too many.
 
+mod follow;
 mod held;
 #[cfg(test)]
 mod tests;
@@ -10,12 +11,12 @@ mod tests;
 use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
-use crate::stream::beats::Signs;
 use crate::stream::{Moment, Session, Shared};
-use crate::tcp::{Connection, Piece, Way};
+use crate::tcp::{Connection, Way};
 use clw_core::Dialect;
 use clw_core::clw::{self, Opcode, SessionKey};
 use clw_core::verdict::Verdict;
+use follow::{follow, hand_on};
 use held::{Held, Share};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -475,123 +476,5 @@ fn note_spoken(spoken: &mut HashMap<SocketAddr, Dialect>, live: &Live) {
         && spoken.len() < MAX_REMEMBERED
     {
         spoken.entry(live.connection.server).or_insert(dialect);
-    }
-}
-
-/// Hands a packet to its connection; returns whether that is over now.
-fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, shared: &mut Shared) -> bool {
-    let last_ns = live.connection.last_ns;
-    let in_order;
-    let segment = if segment.at_ns < last_ns {
-        // The capturing clock was set back: the order of packets is surer than their times.
-        in_order = Segment {
-            at_ns: last_ns,
-            ..segment.clone()
-        };
-        &in_order
-    } else {
-        segment
-    };
-    let Live {
-        id,
-        connection,
-        session,
-        lingers,
-        ..
-    } = live;
-    let way = if segment.source == connection.client {
-        Way::Up
-    } else {
-        Way::Down
-    };
-    let moment = Moment {
-        at_ns: segment.at_ns,
-        frame: segment.number,
-        signs: Signs {
-            last_packet_ns: connection.half(way).last_ns,
-            unanswered: connection.half(way.back()).unanswered,
-            unacknowledged: connection.half(way.back()).unacknowledged,
-            missing_bytes: connection.half(way).missing_bytes,
-            stuck_ns: connection.half(way).stuck_ns(segment.at_ns),
-        },
-    };
-    let has_syn = connection.has_syn || segment.flags.syn();
-    if session.is_none() && segment.payload_len > 0 && !segment.flags.rst() {
-        let wanted = match options.timeline {
-            Timeline::None => false,
-            Timeline::Id(wanted) => wanted == *id,
-            Timeline::Address(address) => address == connection.client || address == connection.server,
-        };
-        *session = Some(Box::new(Session::new(
-            has_syn,
-            options.dialect,
-            options.heartbeat_factor,
-            wanted,
-        )));
-    }
-    let before = connection.half(way).retransmissions;
-    connection.feed(segment, &mut |way, piece| {
-        hand_on(session, way, moment, piece, shared);
-    });
-    if let Some(session) = session {
-        if session.is_reversed {
-            session.is_reversed = false;
-            connection.swap_sides();
-        }
-        if session.notes.is_some() {
-            transport_notes(session, connection, segment, way, moment, before);
-        }
-    }
-    let is_over = !*lingers && connection.is_over();
-    *lingers |= is_over;
-    is_over
-}
-
-/// What the packets themselves add to a timeline.
-fn transport_notes(
-    session: &mut Session,
-    connection: &Connection,
-    segment: &Segment<'_>,
-    way: Way,
-    moment: Moment,
-    retransmissions_before: u32,
-) {
-    if connection.half(way).retransmissions > retransmissions_before {
-        session.note(way, moment, || {
-            format!("retransmission, {} bytes", segment.payload_len)
-        });
-    }
-    if segment.flags.fin() {
-        session.note(way, moment, || "FIN".to_owned());
-    }
-    if let Some(reset) = connection
-        .resets
-        .last()
-        .filter(|reset| reset.frame == segment.number)
-    {
-        session.note(way, moment, || format!("RST ({})", reset.class));
-    }
-}
-
-fn hand_on(
-    session: &mut Option<Box<Session>>,
-    way: Way,
-    moment: Moment,
-    piece: Piece<'_>,
-    shared: &mut Shared,
-) {
-    if let Some(session) = session {
-        match piece {
-            Piece::Bytes(bytes) => session.bytes(way, moment, bytes, shared),
-            Piece::Late(bytes, stamp) => {
-                let then = Moment {
-                    at_ns: stamp.at_ns,
-                    frame: stamp.frame,
-                    ..moment
-                };
-                session.bytes(way, then, bytes, shared);
-            }
-            Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! On one core that is a loop. On several, reading and decoding have a thread of their own: packets go from there in batches that
 //! are used again, in order, and nothing else passes between the threads, so the result is the same. Judging stays where the
-//! connections are made: memory that is freed on another thread than it came from costs more than a third thread gains.
+//! connections are made: a third thread, which freed what the second had made, cost short sessions more than it gained.
 
 use crate::decode::{Datagram, Decoded, Decoder, FragmentLimits};
 use crate::engine::{Engine, Over};
