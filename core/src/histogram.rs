@@ -203,3 +203,31 @@ pub struct Summary {
     /// Greatest.
     pub max: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_between_bounds_are_the_differences_of_counts_up_to_them(
+            times in prop::collection::vec(0u64..4_000_000_000, 0..200),
+            bounds in prop::collection::btree_set(1u64..4_000_000_000, 0..20),
+        ) {
+            let mut histogram = Histogram::new();
+            for us in &times {
+                histogram.record(Duration::from_micros(*us));
+            }
+            let bounds: Vec<_> = bounds.into_iter().collect();
+            let counts = histogram.counts_between_us(&bounds);
+            prop_assert_eq!(counts.len(), bounds.len() + 1);
+            let mut so_far = 0;
+            for (bound, count) in bounds.iter().zip(&counts) {
+                so_far += count;
+                prop_assert_eq!(so_far, histogram.count_at_most_us(*bound));
+            }
+            prop_assert_eq!(counts.iter().sum::<u64>(), times.len() as u64);
+        }
+    }
+}
