@@ -119,6 +119,17 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Sessions that ended in errors, by verdict: helpers that left before connect are none.
+    pub fn errors(&self) -> [u64; Verdict::COUNT] {
+        let mut errors = [0; Verdict::COUNT];
+        for verdict in Verdict::ALL.into_iter().filter(|v| v.is_error()) {
+            errors[verdict.index()] = self.verdicts[verdict.index()];
+        }
+        let left = &mut errors[Verdict::ClosedBeforeConnect.index()];
+        *left = left.saturating_sub(self.sessions.helpers);
+        errors
+    }
+
     /// Adds another worker's.
     pub fn add(&mut self, other: &Self) {
         let (a, b) = (&mut self.sessions, &other.sessions);

@@ -86,6 +86,30 @@ fn noisy_helpers_are_counted_and_are_no_errors() {
 }
 
 #[test]
+fn neither_the_table_of_intervals_nor_the_dashboard_counts_helpers_as_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let (csv, journal) = (path("run.csv"), path("run.journal"));
+    let scenario = repository().join("scenarios/noisy-helpers.toml");
+    let scenario = scenario.to_str().expect("a path");
+    let (result, _) = result_of(&["--scenario", scenario, "--csv", &csv, "--journal", &journal]);
+    assert!(count(&result, "/sessions/helpers") > 0);
+    let table = std::fs::read_to_string(csv).expect("the table");
+    let mut lines = table.lines();
+    let header = lines.next().expect("a header").split(',');
+    let errors = header.clone().position(|name| name == "errors").expect("a column");
+    let last = lines.next_back().expect("a row");
+    assert_eq!(last.split(',').nth(errors), Some("0"), "{last}");
+    let shown = Command::new(binary("clw-tui"))
+        .args(["--replay", &journal, "--once", "--size", "100x40", "--color", "never"])
+        .output()
+        .expect("clw-tui");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("run 0 %"), "{shown}");
+    assert!(!shown.contains("first clw-closed-before-connect"), "{shown}");
+}
+
+#[test]
 fn refreshed_pages_leave_with_1001_and_come_back() {
     let result = scenario("control-ui-refresh");
     let codes = result["close_codes"].as_object().expect("codes");

@@ -1,7 +1,6 @@
 //! `--csv`: one row an interval, for spreadsheets and plots.
 
 use clw_core::snapshot::Snapshot;
-use clw_core::verdict::Verdict;
 use std::io::{self, Write};
 
 /// Column names.
@@ -12,11 +11,7 @@ bytes_sent,bytes_received";
 /// Writes the row of one interval. Counts run from the start, percentiles are of the interval.
 pub fn write_row(out: &mut impl Write, s: &Snapshot) -> io::Result<()> {
     let quantile = |name: &str, q: f64| s.interval.get(name).map_or(0, |h| h.at_quantile_us(q));
-    let errors: u64 = Verdict::ALL
-        .iter()
-        .filter(|v| v.is_error())
-        .map(|v| s.counters.verdicts[v.index()])
-        .sum();
+    let errors: u64 = s.counters.errors().iter().sum();
     let c = &s.counters;
     writeln!(
         out,

@@ -21,13 +21,13 @@ pub fn line(snapshot: &Snapshot, before: Option<&Snapshot>, planned: Option<u64>
         format!("{}{of} ended", show_count(counters.sessions.ended)),
         format!("{} ready", show_count(snapshot.gauges.ready)),
     ];
-    let errors = || Verdict::ALL.iter().filter(|v| v.is_error());
-    let count = |v: &Verdict| counters.verdicts[v.index()];
-    let failed: u64 = errors().map(count).sum();
+    let errors = counters.errors();
+    let failed: u64 = errors.iter().sum();
     if failed > 0 {
         let share = failed as f64 * 100.0 / counters.sessions.started.max(1) as f64;
         parts.push(format!("{share:.1} % errors"));
-        let top = errors().max_by_key(|v| count(v)).map_or("", |v| v.name());
+        let most = Verdict::ALL.iter().max_by_key(|v| errors[v.index()]);
+        let top = most.map_or("", |v| v.name());
         parts.push(format!("most {top}"));
     }
     if snapshot.gauges.reconnecting > 0 {

@@ -8,6 +8,8 @@ use clw_core::verdict::Verdict;
 pub struct Delta {
     /// Connections that ended, by verdict: sessions that ended and drops that a reconnect follows.
     pub endings: [u64; Verdict::COUNT],
+    /// Of these, helpers that left before connect, which is no error.
+    pub helpers: u64,
     /// Connections begun: sessions and reconnects.
     pub begun: u64,
     /// Sessions that became ready, again or for the first time.
@@ -34,6 +36,7 @@ impl Delta {
                 before.sessions.ready + before.sessions.reconnected,
                 now.sessions.ready + now.sessions.reconnected,
             ),
+            helpers: grown(before.sessions.helpers, now.sessions.helpers),
             beats_sent: grown(before.heartbeat.sent, now.heartbeat.sent),
             beats_missed: grown(before.heartbeat.missed, now.heartbeat.missed),
             generator_errors: grown(
@@ -57,6 +60,7 @@ impl Delta {
         for (to, from) in self.endings.iter_mut().zip(&other.endings) {
             *to += from;
         }
+        self.helpers += other.helpers;
         self.begun += other.begun;
         self.ready += other.ready;
         self.beats_sent += other.beats_sent;
@@ -67,7 +71,7 @@ impl Delta {
 
     /// Connections that ended in an error.
     pub fn errors(&self) -> u64 {
-        super::window::errors_of(&self.endings)
+        super::window::errors_of(&self.endings).saturating_sub(self.helpers)
     }
 }
 

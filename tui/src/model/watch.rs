@@ -46,9 +46,10 @@ impl Seen {
 
     pub(super) fn notice(&mut self, second: u64, whole: &Whole, lag_us: u64, moments: &mut Moments) {
         let counters = &whole.counters;
+        let errors = counters.errors();
         for verdict in Verdict::ALL.into_iter().filter(|v| v.is_error()) {
             let i = verdict.index();
-            let met = counters.verdicts[i] + counters.drops[i] > 0;
+            let met = errors[i] + counters.drops[i] > 0;
             if met && !self.endings[i] {
                 let text = format!("first {verdict}: {}", entry(verdict).title);
                 moments.note(second, Level::Warn, text);

@@ -54,10 +54,7 @@ impl Window {
 
     /// A whole run, from its counters.
     pub fn whole(counters: &Counters, elapsed_us: u64) -> Self {
-        let errors: u64 = [&counters.verdicts, &counters.drops]
-            .into_iter()
-            .map(errors_of)
-            .sum();
+        let errors = counters.errors().iter().sum::<u64>() + errors_of(&counters.drops);
         Self {
             seconds: elapsed_us / 1_000_000,
             errors,

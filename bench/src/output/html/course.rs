@@ -1,7 +1,6 @@
 //! A run over time, in memory that does not grow with its length.
 
 use clw_core::snapshot::Snapshot;
-use clw_core::verdict::Verdict;
 
 /// Instants kept at most. Twice as many are thinned to half.
 const MOST: usize = 240;
@@ -49,7 +48,6 @@ impl Course {
             self.samples.pop();
         }
         let c = &s.counters;
-        let bad = Verdict::ALL.iter().filter(|v| v.is_error());
         self.samples.push(Sample {
             number: self.count,
             at_us: s.elapsed_us,
@@ -58,7 +56,7 @@ impl Course {
             reconnecting: s.gauges.reconnecting,
             started: c.sessions.started,
             ended: c.sessions.ended,
-            errors: bad.map(|v| c.verdicts[v.index()]).sum(),
+            errors: c.errors().iter().sum(),
             dropped: c.sessions.dropped,
             reconnected: c.sessions.reconnected,
         });

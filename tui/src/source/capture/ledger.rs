@@ -245,8 +245,8 @@ impl Ledger {
         if !self.counts(record.dialect, record.server) || verdict == Verdict::Open {
             return;
         }
-        tell::add(&mut self.ended, record, verdict);
-        if verdict.is_error() {
+        tell::add(&mut self.ended, record, verdict, judged.is_error);
+        if judged.is_error {
             let begun_ns = self.begun_ns.unwrap_or(0);
             clw_core::snapshot::keep_recent(&mut self.recent, verdict.name(), || {
                 tell::session_record(judged, begun_ns)

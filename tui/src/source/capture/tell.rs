@@ -35,14 +35,15 @@ pub(super) fn datagrams(beats: &Heartbeats) -> UdpHeartbeats {
 }
 
 /// Adds a connection that is over.
-pub(super) fn add(counters: &mut Counters, record: &Record, verdict: Verdict) {
+pub(super) fn add(counters: &mut Counters, record: &Record, verdict: Verdict, is_error: bool) {
     let sessions = &mut counters.sessions;
     sessions.ended += 1;
     let was_ready = record.stage == Stage::Ready;
     sessions.ready += u64::from(was_ready);
     sessions.completed += u64::from(verdict == Verdict::Ok);
-    sessions.failed += u64::from(verdict.is_error() && !was_ready);
-    sessions.dropped += u64::from(verdict.is_error() && was_ready);
+    sessions.failed += u64::from(is_error && !was_ready);
+    sessions.dropped += u64::from(is_error && was_ready);
+    sessions.helpers += u64::from(verdict.is_error() && !is_error);
     counters.verdicts[verdict.index()] += 1;
     counters.stages[record.stage as usize] += 1;
     let ending = &record.ending;
@@ -77,7 +78,7 @@ pub(super) fn add(counters: &mut Counters, record: &Record, verdict: Verdict) {
     counters.bytes.received += record.bytes.server;
     counters.frames.sent += record.frames.client;
     counters.frames.received += record.frames.server;
-    if verdict.is_error() {
+    if is_error {
         let samples = counters.samples.entry(verdict.name().to_owned()).or_default();
         if samples.len() < MAX_SAMPLES {
             samples.push(facts(record));
