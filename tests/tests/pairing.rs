@@ -97,11 +97,16 @@ fn neither_the_table_of_intervals_nor_the_dashboard_counts_helpers_as_errors() {
     let table = std::fs::read_to_string(csv).expect("the table");
     let mut lines = table.lines();
     let header = lines.next().expect("a header").split(',');
-    let errors = header.clone().position(|name| name == "errors").expect("a column");
+    let errors = header
+        .clone()
+        .position(|name| name == "errors")
+        .expect("a column");
     let last = lines.next_back().expect("a row");
     assert_eq!(last.split(',').nth(errors), Some("0"), "{last}");
     let shown = Command::new(binary("clw-tui"))
-        .args(["--replay", &journal, "--once", "--size", "100x40", "--color", "never"])
+        .args([
+            "--replay", &journal, "--once", "--size", "100x40", "--color", "never",
+        ])
         .output()
         .expect("clw-tui");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();

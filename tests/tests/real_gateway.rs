@@ -42,8 +42,12 @@ impl Gateway {
     }
 
     fn control(&self, verb: &str) {
+        self.control_with(verb, TOKEN);
+    }
+
+    fn control_with(&self, verb: &str, token: &str) {
         let output = Command::new(script())
-            .args([verb, &self.port.to_string(), TOKEN])
+            .args([verb, &self.port.to_string(), token])
             .env("OC_MODE", self.mode)
             .env("OC_HANDSHAKE_MS", self.handshake_ms.to_string())
             .stdin(Stdio::null())
@@ -246,6 +250,33 @@ fn a_gateway_killed_and_started_again_is_survived_with_reconnects() {
         (30.0..99.0).contains(&uptime),
         "down while it restarted, up before and after: {uptime}"
     );
+}
+
+#[test]
+#[ignore = "installs and starts the real gateway: run by .ci/run"]
+fn a_shared_token_that_is_changed_is_replaced_and_nobody_is_lost() {
+    let gateway = Gateway::start(18805, "open", 15_000);
+    let url = gateway.url();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let (telemetry, file) = (path("telemetry.sock"), path("token"));
+    std::fs::write(&file, TOKEN).expect("the token");
+    let (result, code) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let known = ["--token-file", &file, "--telemetry", &telemetry];
+            let again = ["--reconnect", "on", "--retries", "20", "--backoff", "500ms"];
+            result_of(&[&["-c", "5", "-d", "20s"][..], &known, &again, &[&url]].concat())
+        });
+        wait_for_ready(Path::new(&telemetry), 5);
+        std::fs::write(&file, "next-token").expect("the next token");
+        gateway.control_with("rotate", "next-token");
+        load.join().expect("the load")
+    });
+    assert_eq!(code, 0, "{result:#}");
+    assert_eq!(verdicts(&result), r#"{"ok":5}"#, "{result:#}");
+    assert_eq!(count(&result, "/drops/clw-session-revoked"), 5, "{result:#}");
+    assert_eq!(count(&result, "/close_codes/4001"), 5, "{result:#}");
+    assert_eq!(count(&result, "/pairing/fallbacks"), 5, "{result:#}");
 }
 
 /// A client whose device is paired.
