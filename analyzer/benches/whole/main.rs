@@ -53,7 +53,7 @@ fn main() {
     }
 }
 
-fn shapes(thousands: u64) -> [Shape; 4] {
+fn shapes(thousands: u64) -> [Shape; 5] {
     let long = Shape {
         name: "long.pcap",
         packets: thousands * 1000,
@@ -71,12 +71,19 @@ fn shapes(thousands: u64) -> [Shape; 4] {
         exchanges: Some(10),
         ..long
     };
+    let shorter = Shape {
+        name: "thousands.pcap",
+        packets: long.packets * 3,
+        open: 500,
+        exchanges: Some(42),
+        ..long
+    };
     let idle = Shape {
         name: "idle.pcap",
         open: 50_000,
         ..long
     };
-    [long, longer, short, idle]
+    [long, longer, short, shorter, idle]
 }
 
 /// What a program took.

@@ -20,7 +20,7 @@ impl<'a> Glance<'a> {
     /// its quotes and colon.
     pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
         let value = self.0.strip_prefix(name)?.strip_prefix('"')?;
-        let end = value.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let end = quote_or_backslash(value.as_bytes())?;
         let rest = value[end..].strip_prefix('"')?;
         self.0 = if rest.is_empty() {
             rest
@@ -44,11 +44,9 @@ impl<'a> Glance<'a> {
 
     /// Name and value of the next field, if the name has no escapes; then stands at the one after it.
     pub(super) fn field(&mut self) -> Option<(&'a str, &'a str)> {
-        let (name, rest) = self.0.strip_prefix('"')?.split_once('"')?;
-        if name.contains('\\') {
-            return None;
-        }
-        let value = self.pass(rest.strip_prefix(':')?)?;
+        let text = self.0.strip_prefix('"')?;
+        let (name, rest) = text.split_at_checked(quote_or_backslash(text.as_bytes())?)?;
+        let value = self.pass(rest.strip_prefix("\":")?)?;
         Some((name, value))
     }
 
@@ -74,42 +72,92 @@ impl<'a> Glance<'a> {
     }
 }
 
+/// The text that a field's value is, if it has no escapes.
+pub(super) fn plain_text(value: &str) -> Option<&str> {
+    let text = value.strip_prefix('"')?;
+    text.get(..quote_or_backslash(text.as_bytes())?)
+        .filter(|plain| plain.len() + 1 == text.len() && text.ends_with('"'))
+}
+
 /// Where the value ends that `bytes` begin with: at its last quote or bracket, or before the comma behind it.
 fn end_of_value(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
-    let mut at = 0;
+    let mut rest = bytes;
     loop {
-        match *bytes.get(at)? {
-            b'"' => at = end_of_text(bytes, at + 1)?,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1)?,
-            _ if depth == 0 => {
-                let length = memchr::memchr(b',', bytes.get(at..)?);
-                return Some(length.map_or(bytes.len(), |length| at + length));
+        let (first, behind) = rest.split_first()?;
+        rest = match first {
+            b'"' => behind_text(behind)?,
+            b'{' | b'[' => {
+                depth += 1;
+                behind
             }
-            _ => {}
-        }
-        at += 1;
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                behind
+            }
+            _ if depth == 0 => {
+                let length = memchr::memchr(b',', rest).unwrap_or(rest.len());
+                return Some(bytes.len() - rest.len() + length);
+            }
+            _ => {
+                rest = behind;
+                continue;
+            }
+        };
         if depth == 0 {
-            return Some(at);
+            return Some(bytes.len() - rest.len());
         }
     }
 }
 
-/// Where the closing quote of a text is that begins at `at`.
-fn end_of_text(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// What stands behind the closing quote of a text, whose opening one has been read.
+#[inline]
+fn behind_text(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes.get(at) == Some(&b'"') {
-            return Some(at);
+        let (found, behind) = rest.get(quote_or_backslash(rest)?..)?.split_first()?;
+        if *found == b'"' {
+            return Some(behind);
         }
-        at += 2;
+        rest = behind.get(1..)?;
     }
+}
+
+/// Texts so short are gone through eight bytes at a time; setting up a search made for long ones would take longer.
+const SHORT: usize = 32;
+
+/// Where the first quote or backslash is.
+#[inline]
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // A byte of zeros borrows from its highest bit; so may those behind it, but not those before.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words.iter().take(SHORT / 8) {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn quotes_and_backslashes_are_found_wherever_they_are(
+            bytes in proptest::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\')], 0..80),
+        ) {
+            let first = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(quote_or_backslash(&bytes), first);
+        }
+    }
 
     #[test]
     fn fields_are_read_in_order_and_only_if_they_are_plain() {

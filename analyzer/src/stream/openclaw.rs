@@ -1,12 +1,15 @@
 //! OpenClaw gateway protocol in a capture (protocol page, sections 2 to 7).
 
+mod login;
+
 use super::beats::{Kind, Signs};
 use super::facts::{Facts, shorten};
 use super::glance::Glance;
 use super::words::Words;
 use crate::tcp::Way;
-use clw_core::openclaw::{Frame, HelloOk, refusal_of};
+use clw_core::openclaw::{Frame, refusal_of};
 use clw_core::{Dialect, Stage};
+use login::{Connect, Hello};
 use serde::Deserialize;
 
 /// Whether a text is a frame of this dialect: `type` without ClawChat's `version`.
@@ -89,8 +92,9 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
             let method = frame.method.as_deref().unwrap_or_default();
             if method == "connect" {
                 facts.reach(Stage::Auth);
-                let params = frame.params.map(serde_json::value::RawValue::get);
-                connect(facts, params.unwrap_or_default());
+                if let Some(connect) = frame.params.and_then(|params| Connect::read(params.get())) {
+                    connect.take_in(facts);
+                }
             } else {
                 facts.asked(id);
             }
@@ -122,9 +126,9 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
         (Way::Up, "req") => {
             let id = glance.text(r#""id":"#)?;
             if glance.text(r#""method":"#)? == "connect" {
-                let params = glance.value(r#""params":"#).filter(|_| glance.is_over())?;
+                let connect = Connect::glance(glance.last(r#""params":"#)?)?;
                 facts.reach(Stage::Auth);
-                connect(facts, params);
+                connect.take_in(facts);
             } else {
                 facts.asked(id);
             }
@@ -132,55 +136,22 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
         }
         (Way::Down, "res") => {
             let id = glance.text(r#""id":"#)?;
-            if facts.ready_ns.is_none() {
-                hello(facts, at_ns, id, glance)
-            } else {
-                glance.is(r#""ok":"#).then(|| facts.answered(id))
+            if facts.ready_ns.is_some() {
+                return glance.is(r#""ok":"#).then(|| facts.answered(id));
             }
+            let hello = (glance.value(r#""ok":"#)? == "true")
+                .then(|| Hello::glance(glance.last(r#""payload":"#)?))??;
+            facts.answered(id);
+            hello.accept(facts, at_ns);
+            Some(())
         }
         _ => None,
     }
 }
 
-/// The answer to `connect`, without its lists of methods and its snapshot, which are nearly all of it.
-fn hello(facts: &mut Facts, at_ns: u64, id: &str, mut glance: Glance<'_>) -> Option<()> {
-    if glance.value(r#""ok":"#)? != "true" {
-        return None;
-    }
-    let mut payload = glance.last(r#""payload":"#)?;
-    if payload.text(r#""type":"#)? != "hello-ok" {
-        return None;
-    }
-    let mut hello = HelloOk::default();
-    while !payload.is_over() {
-        let (name, value) = payload.field()?;
-        match name {
-            "protocol" => hello.protocol = serde_json::from_str(value).ok()?,
-            "server" => hello.server = serde_json::from_str(value).ok()?,
-            "auth" => hello.auth = serde_json::from_str(value).ok()?,
-            "policy" => hello.policy = serde_json::from_str(value).ok()?,
-            _ => {}
-        }
-    }
-    facts.answered(id);
-    accepted(facts, at_ns, &hello);
-    Some(())
-}
-
 fn challenge(facts: &mut Facts, at_ns: u64) {
     facts.reach(Stage::Challenge);
     facts.challenged_ns.get_or_insert(at_ns);
-}
-
-fn accepted(facts: &mut Facts, at_ns: u64, hello: &HelloOk) {
-    facts.beats.announce(hello.policy.tick_interval_ms);
-    let identity = &mut facts.identity;
-    identity.server_version = Some(shorten(&hello.server.version)).filter(|v| !v.is_empty());
-    identity.protocol = Some(hello.protocol.to_string());
-    if !hello.auth.role.is_empty() {
-        identity.role = Some(shorten(&hello.auth.role));
-    }
-    facts.ready(at_ns);
 }
 
 /// Reads the beginning of a message whose end was not captured; `None` if it is no message of this dialect.
@@ -226,15 +197,15 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
         words.say(|| format!("res {}", if frame.ok == Some(true) { "ok" } else { "error" }));
         return;
     }
-    let hello = || serde_json::from_str::<HelloOk>(frame.payload?.get()).ok();
+    let hello = || Hello::read(frame.payload?.get());
     match (&frame.error, hello()) {
         (Some(error), _) => {
             let refusal = refusal_of(error);
             words.say(|| format!("res error {}", shorten(&refusal.code)));
             facts.refusal.get_or_insert_with(|| Box::new(refusal));
         }
-        (None, Some(hello)) if hello.kind == "hello-ok" => {
-            accepted(facts, at_ns, &hello);
+        (None, Some(hello)) => {
+            hello.accept(facts, at_ns);
             words.say(|| "res hello-ok".to_owned());
         }
         _ => {
@@ -245,55 +216,4 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
             words.say(|| "res ok".to_owned());
         }
     }
-}
-
-/// `connect` parameters, as far as they are told; read leniently, since a refused client may send anything.
-fn connect(facts: &mut Facts, params: &str) {
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Connect {
-        min_protocol: Option<u32>,
-        max_protocol: Option<u32>,
-        role: Option<String>,
-        client: Client,
-        auth: Auth,
-        device: Option<serde::de::IgnoredAny>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Client {
-        id: Option<String>,
-        version: Option<String>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Auth {
-        token: Option<serde::de::IgnoredAny>,
-        password: Option<serde::de::IgnoredAny>,
-        device_token: Option<serde::de::IgnoredAny>,
-        bootstrap_token: Option<serde::de::IgnoredAny>,
-    }
-    let Ok(connect) = serde_json::from_str::<Connect>(params) else {
-        return;
-    };
-    let identity = &mut facts.identity;
-    identity.role = connect.role.as_deref().or(Some("operator")).map(shorten);
-    identity.client_id = connect.client.id.as_deref().map(shorten);
-    identity.client_version = connect.client.version.as_deref().map(shorten);
-    identity.protocol = match (connect.min_protocol, connect.max_protocol) {
-        (Some(min), Some(max)) if min == max => Some(max.to_string()),
-        (Some(min), Some(max)) => Some(format!("{min}-{max}")),
-        _ => None,
-    };
-    identity.auth = [
-        (connect.auth.token.is_some(), "token"),
-        (connect.auth.password.is_some(), "password"),
-        (connect.auth.device_token.is_some(), "device-token"),
-        (connect.auth.bootstrap_token.is_some(), "bootstrap-token"),
-        (connect.device.is_some(), "device"),
-    ]
-    .into_iter()
-    .filter_map(|(is_there, name)| is_there.then_some(name))
-    .collect();
-    facts.dialect = Dialect::Openclaw;
 }

@@ -1,6 +1,7 @@
 //! HTTP heads in a capture.
 
 use super::facts::{Http, shorten};
+use std::mem::MaybeUninit;
 
 /// A head longer than this is not waited for.
 pub const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -78,9 +79,9 @@ pub fn plain_words(body: &[u8]) -> Option<String> {
 
 /// Reads a request's head.
 pub fn request(bytes: &[u8]) -> Head<Request> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut parsed = httparse::Request::new(&mut headers);
-    match parsed.parse(bytes) {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(head_bytes)) => {
             let headers = &*parsed.headers;
             let target = parsed.path.unwrap_or("/");
@@ -106,9 +107,10 @@ pub fn request(bytes: &[u8]) -> Head<Request> {
 
 /// Reads an answer's head.
 pub fn answer(bytes: &[u8]) -> Head<Answer> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut parsed = httparse::Response::new(&mut headers);
-    match parsed.parse(bytes) {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    match config.parse_response_with_uninit_headers(&mut parsed, bytes, &mut headers) {
         Ok(httparse::Status::Complete(head_bytes)) => {
             let headers = &*parsed.headers;
             let extensions = text(headers, "sec-websocket-extensions").unwrap_or_default();

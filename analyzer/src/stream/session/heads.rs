@@ -103,7 +103,9 @@ impl Session {
                     heads.protocols = request.protocols;
                     self.facts.requested_ns.get_or_insert(moment.at_ns);
                     self.facts.reach(Stage::Upgrade);
-                    let text = format!("{} {}", request.http.method, request.http.path);
+                    self.note(Way::Up, moment, || {
+                        format!("{} {}", request.http.method, request.http.path)
+                    });
                     let agent = request.http.user_agent.as_deref().unwrap_or_default();
                     self.facts.helper = clw_core::verdict::is_helper(agent);
                     // Anything else was never meant to be a session.
@@ -111,7 +113,6 @@ impl Session {
                         self.facts.dialect = Dialect::Http;
                     }
                     self.facts.http = Some(request.http);
-                    self.note(Way::Up, moment, || text);
                 }
                 Head::Partial => {}
                 Head::Broken => {
