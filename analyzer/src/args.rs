@@ -77,7 +77,8 @@ pub struct Args {
     /// Open connections remembered at most; past it the oldest idle one is given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Input")]
     pub max_open: u32,
-    /// MiB held back at most until missing packets or the ends of messages come; past it the oldest are given up as lost.
+    /// MiB held back at most until missing packets, or the ends of records and messages, come; past it the oldest are given up as lost.
+    /// Text that compressed messages may refer to counts an eighth.
     #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input")]
     pub max_held: u16,
 

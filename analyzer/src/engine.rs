@@ -380,7 +380,7 @@ impl Engine {
             let shared = &mut self.shared;
             connection.give_up_holes(&mut |way, piece| hand_on(session, way, moment, piece, shared));
             if let Some(session) = session {
-                session.give_up_waiting();
+                session.give_up_waiting(moment, shared);
             }
             self.held.note(key, live);
         }

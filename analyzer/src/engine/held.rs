@@ -1,10 +1,13 @@
-//! What all connections hold back together, within a limit: bytes behind a hole, and messages whose end has not come. One
-//! connection cannot hold much; a capture with a hole in each of very many can.
+//! What all connections hold back together, within a limit: bytes behind a hole, records and messages whose end has not come, and the
+//! text that compressed messages refer to. One connection cannot hold much; very many can.
 
 use super::{Key, Live};
 use crate::stream::Session;
 use crate::tcp::Connection;
 use std::collections::VecDeque;
+
+/// Sound sessions hold text for compressed messages all the time, and none of the rest for long: so many bytes of it count as one.
+const CONTEXT_WEIGHT: usize = 8;
 
 /// What is held back, and by whom.
 #[derive(Debug, Default)]
@@ -74,6 +77,9 @@ impl Live {
 }
 
 fn held_by(connection: &Connection, session: Option<&Session>) -> u32 {
-    let bytes = connection.waiting_bytes() + session.map_or(0, Session::waiting_bytes);
+    let of_session = session.map_or(0, |session| {
+        session.waiting_bytes() + session.context_bytes() / CONTEXT_WEIGHT
+    });
+    let bytes = connection.waiting_bytes() + of_session;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

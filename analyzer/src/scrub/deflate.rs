@@ -2,7 +2,7 @@
 //! filled up with empty blocks (RFC 1951, 3.2.3).
 
 use super::json::Json;
-use crate::stream::inflate::Inflate;
+use crate::stream::inflate::{Decoder, Inflate};
 use flate2::{Compress, Compression, FlushCompress};
 
 /// A message that inflates to more is blanked whole.
@@ -21,7 +21,7 @@ const FILLERS: [&[u8]; 4] = [
 /// bytes, where no secret has room) is as it was. `inflate` is the direction's own and follows all its messages.
 pub(super) fn blank(compressed: &[u8], inflate: &mut Inflate, texts: &mut u64) -> (Vec<u8>, bool) {
     let mut text = Vec::new();
-    if inflate.message(compressed, &mut text, MAX_TEXT_BYTES) {
+    if inflate.message(&mut Decoder::default(), compressed, &mut text, MAX_TEXT_BYTES) {
         let mut json = Json::default();
         for byte in &mut text {
             *byte = json.step(*byte);
@@ -100,7 +100,8 @@ mod tests {
             assert_eq!(stream.len(), length);
             let mut text = Vec::new();
             assert!(
-                Inflate::new(true).message(&stream, &mut text, 1 << 20) && text.is_empty(),
+                Inflate::new(true).message(&mut Decoder::default(), &stream, &mut text, 1 << 20)
+                    && text.is_empty(),
                 "{length}"
             );
         }
@@ -122,7 +123,7 @@ mod tests {
                 let (after, is_blanked) = blank(&before, &mut theirs, &mut 0);
                 prop_assert_eq!(after.len(), before.len());
                 let mut read = Vec::new();
-                prop_assert!(ours.message(&after, &mut read, 1 << 20));
+                prop_assert!(ours.message(&mut Decoder::default(), &after, &mut read, 1 << 20));
                 let read = String::from_utf8(read).unwrap();
                 prop_assert!(!read.contains(&secret));
                 if is_blanked {

@@ -3,7 +3,7 @@
 //! `clw_core::ws` refuses what an endpoint must refuse. A reader of captures has to go on: it skips what was not captured
 //! as long as the framing is known, and finds it again where it can.
 
-use super::inflate::Inflate;
+use super::inflate::{Decoder, Inflate};
 use super::mask::{mask_at, unmask};
 
 /// A message longer than this is read up to here; its framing goes on.
@@ -54,6 +54,7 @@ pub enum Event<'a> {
 pub struct Scratch {
     unmasked: Vec<u8>,
     inflated: Vec<u8>,
+    decoder: Decoder,
 }
 
 /// One direction's framing.
@@ -180,8 +181,16 @@ impl Frames {
         self.payload.len() + self.message_bytes.len()
     }
 
-    /// Gives up what has come of a message; its framing goes on.
+    /// Bytes of text that compressed messages to come may refer to.
+    pub fn context_bytes(&self) -> usize {
+        self.inflate.as_deref().map_or(0, Inflate::context_bytes)
+    }
+
+    /// Gives up what has come of a message, and what compressed ones may refer to; its framing goes on.
     pub fn give_up_waiting(&mut self) {
+        if let Some(inflate) = &mut self.inflate {
+            inflate.lose();
+        }
         self.payload = Vec::new();
         self.message_bytes = Vec::new();
         if self.frame.is_some() {
@@ -377,7 +386,14 @@ impl Frames {
                 let is_whole = is_whole && before_whole && is_readable;
                 if open.is_final && self.message_bytes.is_empty() {
                     let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
-                    message(inflate, payload, is_text, is_whole, &mut scratch.inflated, on);
+                    message(
+                        inflate,
+                        payload,
+                        is_text,
+                        is_whole,
+                        (&mut scratch.decoder, &mut scratch.inflated),
+                        on,
+                    );
                 } else {
                     let room = MAX_MESSAGE_BYTES
                         .saturating_sub(self.message_bytes.len())
@@ -387,7 +403,14 @@ impl Frames {
                     if open.is_final {
                         let bytes = std::mem::take(&mut self.message_bytes);
                         let inflate = self.inflate.as_deref_mut().filter(|_| is_compressed);
-                        message(inflate, &bytes, is_text, is_whole, &mut scratch.inflated, on);
+                        message(
+                            inflate,
+                            &bytes,
+                            is_text,
+                            is_whole,
+                            (&mut scratch.decoder, &mut scratch.inflated),
+                            on,
+                        );
                     } else {
                         self.message = Some((is_text, is_compressed, is_whole));
                     }
@@ -411,13 +434,13 @@ fn message(
     payload: &[u8],
     is_text: bool,
     is_whole: bool,
-    inflated: &mut Vec<u8>,
+    (decoder, inflated): (&mut Decoder, &mut Vec<u8>),
     on: &mut impl FnMut(Event<'_>),
 ) {
     let (payload, is_whole) = match inflate {
         None => (payload, is_whole),
         Some(inflate) => {
-            let is_done = is_whole && inflate.message(payload, inflated, MAX_MESSAGE_BYTES);
+            let is_done = is_whole && inflate.message(decoder, payload, inflated, MAX_MESSAGE_BYTES);
             if !is_whole {
                 inflate.lose();
                 inflated.clear();

@@ -236,18 +236,31 @@ impl Session {
         }
     }
 
-    /// Bytes of heads and messages whose end has not come.
+    /// Bytes of records, heads and messages whose end has not come.
     pub fn waiting_bytes(&self) -> usize {
-        match &self.mode {
+        let plain = match &self.mode {
             Mode::Http(heads) => heads.waiting_bytes(),
             Mode::WebSocket(frames) => frames.iter().map(Frames::waiting_bytes).sum(),
             // A few bytes at most.
             Mode::Sniff(_) | Mode::Opaque => 0,
+        };
+        plain + self.tls.as_deref().map_or(0, TlsSession::waiting_bytes)
+    }
+
+    /// Bytes of text that compressed messages to come may refer to.
+    pub fn context_bytes(&self) -> usize {
+        match &self.mode {
+            Mode::WebSocket(frames) => frames.iter().map(Frames::context_bytes).sum(),
+            Mode::Sniff(_) | Mode::Http(_) | Mode::Opaque => 0,
         }
     }
 
-    /// Gives these bytes up, as if they had not been captured.
-    pub fn give_up_waiting(&mut self) {
+    /// Gives all these bytes up, as if they had not been captured.
+    pub fn give_up_waiting(&mut self, moment: Moment, shared: &mut Shared) {
+        if self.tls.is_some() {
+            self.tls_has_holes = true;
+            self.encrypted(moment, shared, TlsSession::give_up_waiting);
+        }
         match &mut self.mode {
             Mode::Http(_) => {
                 self.facts.lost_framing = true;

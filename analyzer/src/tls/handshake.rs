@@ -95,7 +95,6 @@ impl MessageReader {
     }
 
     /// How many bytes it keeps.
-    #[cfg(test)]
     pub(super) fn kept_len(&self) -> usize {
         self.have + self.body.len()
     }

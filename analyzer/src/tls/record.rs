@@ -180,8 +180,17 @@ impl RecordReader {
         Some(record)
     }
 
+    /// Lets go of what there is of a body, as if a part of it had not been captured; returns whether there was any.
+    pub(super) fn let_go(&mut self) -> bool {
+        let Place::Body { body, damaged, .. } = &mut self.0 else {
+            return false;
+        };
+        let is_some = body.take().is_some();
+        *damaged |= is_some;
+        is_some
+    }
+
     /// How many bytes it keeps.
-    #[cfg(test)]
     pub(super) fn kept_len(&self) -> usize {
         match &self.0 {
             Place::Header(_, have) => *have,

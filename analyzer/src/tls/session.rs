@@ -120,8 +120,23 @@ impl TlsSession {
         self.wake(other(side), keys, out);
     }
 
-    /// How many bytes of `side` are kept at the moment, waiting for what belongs to them.
-    #[cfg(test)]
+    /// How many bytes are kept at the moment, waiting for what belongs to them.
+    pub fn waiting_bytes(&self) -> usize {
+        self.kept_len(Side::Client) + self.kept_len(Side::Server)
+    }
+
+    /// Gives these bytes up, as if they had not been captured: what can be read without the rest of them is read.
+    pub fn give_up_waiting(&mut self, keys: &KeyLog, out: &mut Vec<TlsEvent>) {
+        self.end(keys, out);
+        for side in [Side::Client, Side::Server] {
+            let direction = self.sides.of_mut(side);
+            direction.held = Vec::new();
+            if direction.records.let_go() || direction.messages.kept_len() > 0 {
+                self.clear_record_lost(side);
+            }
+        }
+    }
+
     pub(super) fn kept_len(&self, side: Side) -> usize {
         let direction = self.sides.of(side);
         direction.held.len() + direction.records.kept_len() + direction.messages.kept_len()

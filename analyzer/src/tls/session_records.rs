@@ -47,7 +47,7 @@ impl TlsSession {
     }
 
     /// A record in clear is not whole: the handshake message in it is lost.
-    fn clear_record_lost(&mut self, side: Side) {
+    pub(super) fn clear_record_lost(&mut self, side: Side) {
         let direction = self.sides.of_mut(side);
         direction.messages = MessageReader::default();
         direction.hello_missed |= !direction.hello;

@@ -43,12 +43,9 @@ impl<'a> Hello<'a> {
             match name {
                 "type" => return None,
                 "protocol" => hello.protocol = value.parse().ok()?,
-                "server" => hello.server_version = text_in(value, "version")?.into(),
-                "auth" => hello.role = text_in(value, "role")?.into(),
-                "policy" => {
-                    hello.tick_interval_ms =
-                        value_in(value, "tickIntervalMs")?.map_or(Some(0), |value| value.parse().ok())?;
-                }
+                "server" => hello.server_version = plain_text(value_in(value, "version", r#""""#)?)?.into(),
+                "auth" => hello.role = plain_text(value_in(value, "role", r#""""#)?)?.into(),
+                "policy" => hello.tick_interval_ms = value_in(value, "tickIntervalMs", "0")?.parse().ok()?,
                 _ => {}
             }
         }
@@ -68,22 +65,17 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// A field of an object as it stands, or nothing where the object has none.
-fn value_in<'a>(object: &'a str, wanted: &str) -> Option<Option<&'a str>> {
+/// A field of an object as it stands, or what stands for one that is not there.
+fn value_in<'a>(object: &'a str, wanted: &str, missing: &'a str) -> Option<&'a str> {
     let mut fields = Glance::at(object)?;
-    let mut found = None;
+    let mut found = missing;
     while !fields.is_over() {
         let (name, value) = fields.field()?;
         if name == wanted {
-            found = Some(value);
+            found = value;
         }
     }
     Some(found)
-}
-
-/// The same of a text, which is empty where there is none.
-fn text_in<'a>(object: &'a str, wanted: &str) -> Option<&'a str> {
-    value_in(object, wanted)?.map_or(Some(""), plain_text)
 }
 
 /// What is told of `connect`. The rest may be anything: a client may be refused for it.
@@ -130,9 +122,9 @@ impl<'a> Connect<'a> {
         while !fields.is_over() {
             let (name, value) = fields.field()?;
             match name {
-                "minProtocol" => connect.min_protocol = optional(value, number)?,
-                "maxProtocol" => connect.max_protocol = optional(value, number)?,
-                "role" => connect.role = optional(value, text)?,
+                "minProtocol" => connect.min_protocol = optional(value, number).ok()?,
+                "maxProtocol" => connect.max_protocol = optional(value, number).ok()?,
+                "role" => connect.role = optional(value, text).ok()?,
                 "client" => connect.client = Client::glance(value)?,
                 "auth" => connect.auth = Auth::glance(value)?,
                 "device" => connect.device = presence(value),
@@ -175,8 +167,8 @@ impl<'a> Client<'a> {
         let mut fields = Glance::at(object)?;
         while !fields.is_over() {
             match fields.field()? {
-                ("id", value) => client.id = optional(value, text)?,
-                ("version", value) => client.version = optional(value, text)?,
+                ("id", value) => client.id = optional(value, text).ok()?,
+                ("version", value) => client.version = optional(value, text).ok()?,
                 _ => {}
             }
         }
@@ -201,12 +193,15 @@ impl Auth {
     }
 }
 
-/// `null` is nothing; `None` is what has to be read as JSON.
-fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
+/// Has to be read as JSON.
+struct Unusual;
+
+/// `null` is nothing.
+fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<Option<T>, Unusual> {
     if value == "null" {
-        return Some(None);
+        return Ok(None);
     }
-    read(value).map(Some)
+    read(value).map(Some).ok_or(Unusual)
 }
 
 fn number(value: &str) -> Option<u32> {
