@@ -1,6 +1,6 @@
 //! Both sides of a connection.
 
-use super::half::Copy;
+use super::half::{Copy, MAX_TAIL};
 use super::reassembly::Stamp;
 use super::reset::Scene;
 use super::{Half, Piece, Reset, Seq};
@@ -14,10 +14,10 @@ const MAX_RESETS: usize = 8;
 const HOLE_PATIENCE_NS: u64 = 200_000_000;
 /// A late segment that fills a hole so soon was overtaken; later it was sent again.
 const REORDERED_NS: u64 = 3_000_000;
-/// A RST further ahead of what was captured is no sign of missing data.
-const MAX_TAIL: i32 = 1 << 24;
 /// A side that was sent the same again and again for so long, and did not acknowledge it, does not hear.
 const DEAF_NS: u64 = 5_000_000_000;
+/// Without an IP ID, a packet that comes again so soon is a copy: no stack sends again as fast.
+const COPIED_NS: u64 = 1_000_000;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
 
@@ -290,11 +290,20 @@ impl Connection {
             ip_id: segment.ip_id,
             timestamps: segment.options.timestamps,
         };
+        let others = self.packets();
         let half = &mut self.halves[way as usize];
-        let same = half.last_copy == Some(copy);
-        half.last_copy = Some(copy);
-        // Sent again, a packet gets another IP ID; without one, only another interface shows that it is a copy.
-        same && (segment.interface != self.interface || segment.ip_id.is_some_and(|id| id != 0))
+        let same = half.last_copy.replace(copy) == Some(copy);
+        if !same {
+            return false;
+        }
+        // Sent again, a packet gets another IP ID; without one, another interface or the time between shows a copy.
+        if segment.interface != self.interface || segment.ip_id.is_some_and(|id| id != 0) {
+            return true;
+        }
+        // Acknowledgements and RSTs do repeat themselves, unless everything else comes twice too.
+        let is_repeatable = segment.payload_len == 0 && segment.flags.0 & (Flags::SYN | Flags::FIN) == 0;
+        segment.at_ns.saturating_sub(half.last_ns) <= COPIED_NS
+            && (!is_repeatable || self.duplicates * 2 >= others)
     }
 
     fn syn(&mut self, segment: &Segment<'_>, way: Way) {
@@ -322,6 +331,7 @@ impl Connection {
             other.stream.start(ack);
         }
         other.answered(segment.at_ns);
+        other.infer_fin(ack, segment.at_ns, segment.number);
         other.acknowledge(ack);
         other.rtt.acknowledged(ack, segment.at_ns);
     }
@@ -339,6 +349,7 @@ impl Connection {
         half.habits.learn(segment);
         if len > 0 || flags.fin() {
             half.last_wanting_ns = at_ns;
+            half.retract_fin();
         }
         let seq = Seq(segment.seq).plus(u32::from(flags.syn()));
         let end = seq.plus(len).plus(u32::from(flags.fin()));
@@ -459,6 +470,9 @@ impl Connection {
                 before.in_volley(reset.frame);
                 reset.in_volley(before.frame);
             }
+        }
+        if segment.flags.ack() && reset.class == ResetClass::Abort {
+            self.halves[way.back() as usize].was_received(Seq(segment.ack));
         }
         let half = &mut self.halves[way as usize];
         half.packets += 1;

@@ -4,6 +4,8 @@ use super::habits::Habits;
 use super::rtt::Rtt;
 use super::{Reassembly, Seq};
 
+/// A RST further ahead of what was captured is no sign of missing data.
+pub(super) const MAX_TAIL: i32 = 1 << 24;
 /// Acknowledgement numbers remembered.
 const RECENT_ACKS: u8 = 4;
 
@@ -26,6 +28,8 @@ pub struct Half {
     pub window_scale: Option<u8>,
     /// When it sent a FIN first, and in which frame.
     pub fin: Option<(u64, u64)>,
+    /// That FIN itself was not captured: the other side acknowledged it there.
+    pub is_fin_unseen: bool,
     /// The position of that FIN, or of a RST of its own: its data ends there.
     pub end_seq: Option<Seq>,
     /// Packets.
@@ -157,6 +161,38 @@ impl Half {
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);
             self.unacknowledged = 0;
+        }
+    }
+
+    /// A RST of the other side tells what it has received, captured or not.
+    pub fn was_received(&mut self, ack: Seq) {
+        if self
+            .sent
+            .is_some_and(|sent| (1..MAX_TAIL).contains(&sent.to(ack)))
+        {
+            self.acknowledge(ack);
+        }
+    }
+
+    /// The other side acknowledged one more than was captured: no data is so short, it was a FIN.
+    pub fn infer_fin(&mut self, ack: Seq, at_ns: u64, frame: u64) {
+        let Some(sent) = self.sent else { return };
+        // Where data was lost before, a probe one byte back looks the same.
+        let is_all_there = self.bytes > 0 && self.stream.next() == Some(sent);
+        if self.fin.is_none() && is_all_there && sent.plus(1) == ack {
+            // It came before that packet and whatever else is in it.
+            self.fin = Some((at_ns.saturating_sub(1), frame));
+            self.is_fin_unseen = true;
+            self.end_seq = Some(sent);
+        }
+    }
+
+    /// What came after an inferred FIN shows that it was none, or is the FIN itself.
+    pub const fn retract_fin(&mut self) {
+        if self.is_fin_unseen {
+            self.is_fin_unseen = false;
+            self.fin = None;
+            self.end_seq = None;
         }
     }
 
