@@ -11,12 +11,12 @@ mod tests;
 use crate::decode;
 use crate::judge::{self, Judged};
 use crate::segment::Segment;
-use crate::stream::{Moment, Session, Shared};
+use crate::stream::{Session, Shared};
 use crate::tcp::{Connection, Way};
 use clw_core::Dialect;
 use clw_core::clw::{self, Opcode, SessionKey};
 use clw_core::verdict::Verdict;
-use follow::{follow, hand_on};
+use follow::{follow, hand_on, moments};
 use held::{Held, Share};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -373,14 +373,13 @@ impl Engine {
             let Live {
                 connection, session, ..
             } = live.as_mut();
-            let moment = Moment {
-                at_ns: connection.last_ns,
-                ..Moment::default()
-            };
+            let mut moments = moments(connection);
             let shared = &mut self.shared;
-            connection.give_up_holes(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            connection.give_up_holes(&mut |way, piece| {
+                hand_on(session, way, &mut moments[way as usize], piece, shared);
+            });
             if let Some(session) = session {
-                session.give_up_waiting(moment, shared);
+                session.give_up_waiting(moments[0], shared);
             }
             self.held.note(key, live);
         }
@@ -442,14 +441,13 @@ impl Engine {
             let Live {
                 connection, session, ..
             } = live.as_mut();
-            let moment = Moment {
-                at_ns: connection.last_ns,
-                ..Moment::default()
-            };
+            let mut moments = moments(connection);
             let shared = &mut self.shared;
-            connection.finish(&mut |way, piece| hand_on(session, way, moment, piece, shared));
+            connection.finish(&mut |way, piece| {
+                hand_on(session, way, &mut moments[way as usize], piece, shared);
+            });
             if let Some(session) = session {
-                session.finish(moment, shared);
+                session.finish(moments[0], shared);
             }
             note_unheard(&mut self.unheard, connection);
             live.is_server_unheard = self.unheard.contains(&live.connection.server.ip());

@@ -32,17 +32,15 @@ pub(super) fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, 
     } else {
         Way::Down
     };
-    let moment = Moment {
+    let moment_of = |connection: &Connection, way| Moment {
         at_ns: segment.at_ns,
         frame: segment.number,
-        signs: Signs {
-            last_packet_ns: connection.half(way).last_ns,
-            unanswered: connection.half(way.back()).unanswered,
-            unacknowledged: connection.half(way.back()).unacknowledged,
-            missing_bytes: connection.half(way).missing_bytes,
-            stuck_ns: connection.half(way).stuck_ns(segment.at_ns),
-        },
+        signs: signs(connection, way, segment.at_ns),
     };
+    let moment = moment_of(connection, way);
+    // A packet may show that what the other side sent before was lost, and what waited behind it is read now.
+    let has_hole = connection.half(way.back()).stream.has_hole();
+    let mut back = has_hole.then(|| moment_of(connection, way.back()));
     let has_syn = connection.has_syn || segment.flags.syn();
     if session.is_none() && segment.payload_len > 0 && !segment.flags.rst() {
         let wanted = match options.timeline {
@@ -58,8 +56,10 @@ pub(super) fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, 
         )));
     }
     let before = connection.half(way).retransmissions;
-    connection.feed(segment, &mut |way, piece| {
-        hand_on(session, way, moment, piece, shared);
+    let mut forth = moment;
+    connection.feed(segment, &mut |of, piece| {
+        let moment = back.as_mut().filter(|_| of != way).unwrap_or(&mut forth);
+        hand_on(session, of, moment, piece, shared);
     });
     if let Some(session) = session {
         if session.is_reversed {
@@ -73,6 +73,27 @@ pub(super) fn follow(live: &mut Live, segment: &Segment<'_>, options: &Options, 
     let is_over = !*lingers && connection.is_over();
     *lingers |= is_over;
     is_over
+}
+
+/// The end of a connection, for each side.
+pub(super) fn moments(connection: &Connection) -> [Moment; 2] {
+    [Way::Up, Way::Down].map(|way| Moment {
+        at_ns: connection.last_ns,
+        frame: 0,
+        signs: signs(connection, way, connection.last_ns),
+    })
+}
+
+/// What the packets of `way` look like so far.
+fn signs(connection: &Connection, way: Way, at_ns: u64) -> Signs {
+    let (half, other) = (connection.half(way), connection.half(way.back()));
+    Signs {
+        last_packet_ns: half.last_ns,
+        unanswered: other.unanswered,
+        unacknowledged: other.unacknowledged,
+        missing_bytes: half.missing_bytes,
+        stuck_ns: half.stuck_ns(at_ns),
+    }
 }
 
 /// What the packets themselves add to a timeline.
@@ -105,22 +126,25 @@ fn transport_notes(
 pub(super) fn hand_on(
     session: &mut Option<Box<Session>>,
     way: Way,
-    moment: Moment,
+    moment: &mut Moment,
     piece: Piece<'_>,
     shared: &mut Shared,
 ) {
     if let Some(session) = session {
         match piece {
-            Piece::Bytes(bytes) => session.bytes(way, moment, bytes, shared),
+            Piece::Bytes(bytes) => session.bytes(way, *moment, bytes, shared),
             Piece::Late(bytes, stamp) => {
                 let then = Moment {
                     at_ns: stamp.at_ns,
                     frame: stamp.frame,
-                    ..moment
+                    ..*moment
                 };
                 session.bytes(way, then, bytes, shared);
             }
-            Piece::Missing(bytes) => session.missing(way, moment, bytes, shared),
+            Piece::Missing(bytes) => {
+                moment.signs.missing_bytes += u64::from(bytes);
+                session.missing(way, *moment, bytes, shared);
+            }
         }
     }
 }

@@ -91,6 +91,8 @@ struct Beat {
     count: u32,
     intervals_us: [u32; KEPT],
     known: u8,
+    /// Bytes of its side that were missing at its last one, as [`low_bits`].
+    missing_bytes: u16,
 }
 
 impl Beat {
@@ -125,8 +127,6 @@ pub struct Beats {
     unanswered: [[Option<NonZeroU64>; 2]; 2],
     /// Which of those each side has ever sent: the other side's beats of that kind are answers.
     asks: [[bool; 2]; 2],
-    /// What was missing of each side at its last beat.
-    missing_bytes: [u32; 2],
     gaps: Vec<Gap>,
     /// A silence longer than this many periods is a gap.
     factor: f64,
@@ -140,7 +140,6 @@ impl Beats {
             kinds: Default::default(),
             unanswered: [[None; 2]; 2],
             asks: [[false; 2]; 2],
-            missing_bytes: [0; 2],
             gaps: Vec::new(),
             factor,
             announced_ns: None,
@@ -154,11 +153,12 @@ impl Beats {
 
     /// A beat came.
     pub fn beat(&mut self, way: Way, kind: Kind, at_ns: u64, signs: Signs) {
+        let missing_bytes = low_bits(signs.missing_bytes);
         let beat = &mut self.kinds[way as usize][kind as usize];
         let last_ns = std::mem::replace(&mut beat.last_ns, at_ns);
+        let missing_before = std::mem::replace(&mut beat.missing_bytes, missing_bytes);
         beat.count = beat.count.saturating_add(1);
         if beat.count == 1 {
-            self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
             return;
         }
         let interval = at_ns.saturating_sub(last_ns);
@@ -170,19 +170,28 @@ impl Beats {
         if !is_silence {
             self.kinds[way as usize][kind as usize].learn(interval);
         } else if self.is_due(way, kind, last_ns, at_ns) {
-            self.gap(way, last_ns, at_ns, signs, false);
+            self.gap(way, (last_ns, at_ns), missing_before, signs, false);
         }
-        self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
     }
 
     /// Whether a side that was last heard at `last_ns` owed a beat for a good part of the time: an answer is due only while a
-    /// question waits for it.
+    /// question waits for it, and the next question only once the last one was answered.
     fn is_due(&self, way: Way, kind: Kind, last_ns: u64, now_ns: u64) -> bool {
-        let asked_by = match kind {
-            Kind::Ping => return true,
-            Kind::Pong => Kind::Ping,
-            Kind::Tick => Kind::Tick,
+        let (asked_by, answer) = match kind {
+            Kind::Ping | Kind::Pong => (Kind::Ping, Kind::Pong),
+            Kind::Tick => (Kind::Tick, Kind::Tick),
         };
+        if kind != Kind::Pong && self.asks[way as usize][usize::from(kind == Kind::Tick)] {
+            // Clients that wait for an answer hold the next question back: the silence is the other side's.
+            let is_waiting = self.waiting_since_ns(way, kind).is_some();
+            let answered_ns = self.kinds[way.back() as usize][answer as usize].last_ns;
+            let since_ns = last_ns.max(answered_ns);
+            let period = self.period_of(way, kind).unwrap_or_default();
+            return !is_waiting && is_gap(now_ns.saturating_sub(since_ns), period, self.factor);
+        }
+        if kind == Kind::Ping {
+            return true;
+        }
         if !self.asks[way.back() as usize][usize::from(asked_by == Kind::Tick)] {
             return true;
         }
@@ -192,8 +201,13 @@ impl Beats {
 
     /// A ping that wants an answer went out.
     pub fn asked(&mut self, way: Way, kind: Kind, at_ns: u64) {
+        let answer = if kind == Kind::Ping { Kind::Pong } else { kind };
         let kind = usize::from(kind == Kind::Tick);
         self.asks[way as usize][kind] = true;
+        // What waited for a packet that was lost is read after its answer.
+        if self.kinds[way.back() as usize][answer as usize].last_ns > at_ns {
+            return;
+        }
         self.unanswered[way as usize][kind].get_or_insert(at(at_ns));
     }
 
@@ -250,19 +264,23 @@ impl Beats {
             for kind in [Kind::Ping, Kind::Pong, Kind::Tick] {
                 let period = self.period_of(way, kind);
                 let beat = &self.kinds[way as usize][kind as usize];
-                let (last_ns, count) = (beat.last_ns, beat.count);
+                let (last_ns, count, missing_before) = (beat.last_ns, beat.count, beat.missing_bytes);
                 let silence = end_ns.saturating_sub(last_ns);
                 let is_due = self.is_due(way, kind, last_ns, end_ns);
                 if count > 0 && is_due && period.is_some_and(|period| is_gap(silence, period, self.factor)) {
-                    self.gap(way, last_ns, end_ns, signs[way as usize], true);
+                    self.gap(way, (last_ns, end_ns), missing_before, signs[way as usize], true);
                 }
             }
         }
     }
 
-    /// A ping of `way` was given up unanswered: the other side was silent.
-    pub fn given_up(&mut self, way: Way, asked_ns: u64, end_ns: u64, signs: Signs) {
-        self.gap(way.back(), asked_ns, end_ns, signs, true);
+    /// A ping of `way`, or else its data, was given up unanswered: the other side was silent.
+    pub fn given_up(&mut self, way: Way, ping: Option<Kind>, asked_ns: u64, end_ns: u64, signs: Signs) {
+        let answer = ping.map(|kind| if kind == Kind::Ping { Kind::Pong } else { kind });
+        let missing_before = answer.map_or(low_bits(signs.missing_bytes), |answer| {
+            self.kinds[way.back() as usize][answer as usize].missing_bytes
+        });
+        self.gap(way.back(), (asked_ns, end_ns), missing_before, signs, true);
     }
 
     /// The gaps, in order, at most a few.
@@ -270,8 +288,15 @@ impl Beats {
         &self.gaps
     }
 
-    /// Adds a gap; several kinds of beat that stop together make one.
-    fn gap(&mut self, way: Way, from_ns: u64, to_ns: u64, signs: Signs, is_open: bool) {
+    /// Adds a gap; several kinds of beat that stop together make one. `missing_before`: bytes that were missing when it began.
+    fn gap(
+        &mut self,
+        way: Way,
+        (from_ns, to_ns): (u64, u64),
+        missing_before: u16,
+        signs: Signs,
+        is_open: bool,
+    ) {
         // A side whose packets nobody acknowledges cannot send its beats: it is the other one that is silent.
         let stuck_ns = signs
             .stuck_ns
@@ -286,7 +311,7 @@ impl Beats {
         };
         let cause = if is_stuck {
             Cause::PathCut
-        } else if low_bits(signs.missing_bytes) != self.missing_bytes[way as usize] {
+        } else if low_bits(signs.missing_bytes) != missing_before {
             Cause::CaptureLoss
         } else if signs.unanswered < 2 && signs.unacknowledged >= 2 {
             Cause::OneWay
@@ -323,8 +348,8 @@ fn at(at_ns: u64) -> NonZeroU64 {
 }
 
 /// Enough to tell that a count went up.
-const fn low_bits(count: u64) -> u32 {
-    (count & 0xFFFF_FFFF) as u32
+const fn low_bits(count: u64) -> u16 {
+    (count & 0xFFFF) as u16
 }
 
 fn is_gap(silence_ns: u64, period_ns: u64, factor: f64) -> bool {
@@ -332,126 +357,4 @@ fn is_gap(silence_ns: u64, period_ns: u64, factor: f64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: u64 = 1_000_000_000;
-
-    fn beats_at(seconds: &[u64]) -> Beats {
-        let mut beats = Beats::new(1.5);
-        for second in seconds {
-            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
-        }
-        beats
-    }
-
-    #[test]
-    fn the_period_is_learned_and_a_silence_over_one_and_a_half_is_a_gap() {
-        let mut beats = beats_at(&[10, 40, 70, 100, 190, 220]);
-        beats.finish(230 * S, [Signs::default(); 2], [false; 2]);
-        assert_eq!(beats.period_ns(), Some(30 * S));
-        let gaps: Vec<_> = beats
-            .gaps()
-            .iter()
-            .map(|g| (g.from_ns / S, g.to_ns / S, g.side))
-            .collect();
-        assert_eq!(gaps, [(100, 190, Side::Server)]);
-    }
-
-    #[test]
-    fn the_end_can_be_a_gap_too() {
-        let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(20 * S, [Signs::default(); 2], [false; 2]);
-        assert_eq!(beats.gaps().len(), 1);
-        let mut beats = beats_at(&[10, 12, 14, 16]);
-        beats.finish(18 * S, [Signs::default(); 2], [false; 2]);
-        assert_eq!(beats.gaps().len(), 0);
-    }
-
-    #[test]
-    fn too_few_beats_have_no_period_unless_it_was_announced() {
-        let mut beats = beats_at(&[10, 100]);
-        beats.finish(300 * S, [Signs::default(); 2], [false; 2]);
-        assert_eq!(beats.gaps(), []);
-        let mut beats = Beats::new(1.5);
-        beats.announce(30_000);
-        for second in [10, 100] {
-            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
-        }
-        assert_eq!(beats.gaps().len(), 1);
-    }
-
-    #[test]
-    fn beats_that_stop_together_make_one_gap() {
-        let mut beats = beats_at(&[10, 12, 14]);
-        for second in [11, 13, 15] {
-            beats.beat(Way::Down, Kind::Ping, second * S, Signs::default());
-        }
-        beats.finish(30 * S, [Signs::default(); 2], [false; 2]);
-        assert_eq!(beats.gaps().len(), 1);
-        assert_eq!(beats.gaps()[0].from_ns, 14 * S);
-    }
-
-    #[test]
-    fn acknowledgements_during_the_silence_show_a_stalled_application() {
-        let mut beats = beats_at(&[10, 12, 14]);
-        let signs = Signs {
-            last_packet_ns: 29 * S,
-            ..Signs::default()
-        };
-        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
-        assert_eq!(beats.gaps()[0].cause, Cause::StalledApplication);
-    }
-
-    #[test]
-    fn beats_that_were_acknowledged_and_not_captured_are_the_captures_loss() {
-        let mut beats = beats_at(&[10, 12, 14]);
-        let signs = Signs {
-            last_packet_ns: 29 * S,
-            missing_bytes: 12,
-            ..Signs::default()
-        };
-        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
-        assert_eq!(beats.gaps()[0].cause, Cause::CaptureLoss);
-    }
-
-    #[test]
-    fn a_side_that_nobody_acknowledges_is_not_the_silent_one() {
-        let mut beats = beats_at(&[10, 12, 14]);
-        let signs = Signs {
-            last_packet_ns: 29 * S,
-            stuck_ns: (15 * S, 30 * S),
-            ..Signs::default()
-        };
-        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
-        let gap = beats.gaps()[0];
-        assert_eq!((gap.side, gap.cause), (Side::Client, Cause::PathCut));
-    }
-
-    #[test]
-    fn packets_that_acknowledge_nothing_show_that_one_direction_is_cut() {
-        let mut beats = beats_at(&[10, 12, 14]);
-        let signs = Signs {
-            last_packet_ns: 29 * S,
-            unacknowledged: 3,
-            ..Signs::default()
-        };
-        beats.beat(Way::Down, Kind::Tick, 30 * S, signs);
-        assert_eq!(beats.gaps()[0].cause, Cause::OneWay);
-    }
-
-    #[test]
-    fn nobody_answers_what_nobody_asked() {
-        let mut beats = Beats::new(1.5);
-        let mut exchange = |second: u64| {
-            beats.beat(Way::Up, Kind::Tick, second * S, Signs::default());
-            beats.asked(Way::Up, Kind::Tick, second * S);
-            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
-            beats.answered(Way::Up, Kind::Tick);
-        };
-        [2, 4, 6, 8, 30, 32].into_iter().for_each(&mut exchange);
-        beats.finish(50 * S, [Signs::default(); 2], [false; 2]);
-        let sides: Vec<_> = beats.gaps().iter().map(|gap| gap.side).collect();
-        assert_eq!(sides, [Side::Client, Side::Client]);
-    }
-}
+mod tests;
