@@ -168,6 +168,30 @@ proptest! {
     }
 
     #[test]
+    fn packets_that_were_not_captured_make_a_verdict_less_certain_and_never_another_one(
+        file: Index,
+        lost in prop::collection::vec(any::<Index>(), 1..8),
+    ) {
+        let files = captures();
+        let file = file.get(&files);
+        let mut rest = segments(file);
+        let whole = judge(&rest);
+        for at in lost {
+            rest.remove(at.index(rest.len()));
+        }
+        for record in judge(&rest) {
+            let Some(truth) = whole.iter().find(|whole| whole.client == record.client) else { continue };
+            let is_sure = record.confidence > 0.75 && record.verdict != Some("incomplete");
+            // Of an unanswered connect, and of a session whose last packet was lost, there is nothing else to go by.
+            let is_blank = record.stage == clw_core::Stage::Tcp || record.verdict == Some("open");
+            let is_same = record.verdict == truth.verdict || is_blank;
+            prop_assert!(!is_sure || is_same, "{:?} {:#?}", file, record);
+            let gaps = record.heartbeats.gaps.iter().filter(|gap| !gap.cause.starts_with("capture loss"));
+            prop_assert!(gaps.count() <= truth.heartbeats.gaps.len(), "{:?} {:#?}", file, record);
+        }
+    }
+
+    #[test]
     fn a_capture_cut_anywhere_is_read_as_far_as_it_goes(file: Index, at: Index) {
         let captures = captures();
         let path = &captures[file.index(captures.len())];

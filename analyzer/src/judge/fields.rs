@@ -33,7 +33,8 @@ pub(super) fn ending(connection: &Connection, facts: &Facts, end: &End) -> Endin
         by: close
             .filter(|close| close.at_ns <= end.at_ns)
             .map_or(end.by, |close| close.by),
-        ws_close: close.map(|close| WsClose {
+        // A code that was not captured is none.
+        ws_close: close.filter(|close| !close.is_cut).map(|close| WsClose {
             code: close.code.unwrap_or(1005),
             reason: close.reason.clone(),
             by: close.by,

@@ -12,7 +12,7 @@ use crate::tcp::{Connection, End, Way};
 use clw_core::verdict::{EndingKind, Observation, Side, Verdict, classify, counts_as_error};
 use clw_core::{Dialect, Stage};
 use fields::{both, ending, far_side, heartbeats, stages};
-use observe::{View, observe};
+use observe::{View, observe, settle_close};
 use std::time::Duration;
 use words::words;
 
@@ -20,6 +20,8 @@ use words::words;
 const CLW_PONG_TIMEOUT: Duration = Duration::from_secs(3);
 /// Clients of the other dialects give a pong at least so long.
 const PONG_TIMEOUT: Duration = Duration::from_secs(5);
+/// What was not captured may hold the reason.
+const DOUBTFUL: f32 = 0.6;
 /// Timers fire a little early or late.
 const SLACK: f64 = 0.95;
 
@@ -51,10 +53,14 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
     let mut session = session.unwrap_or_else(|| Box::new(Session::new(connection.has_syn, None, 1.5, false)));
     let dialect = session.dialect(connection.server.port(), server_speaks);
     // A side without any packet was not captured; its words are as lost as those of a side whose frames were lost. One that sent
-    // nothing but acknowledgements has said nothing.
+    // nothing but acknowledgements has said nothing, but for a client that must have asked for the upgrade.
+    let is_upgraded = session.facts.upgraded_ns.is_some();
     let lost = [Way::Up, Way::Down].map(|way| {
         let half = connection.half(way);
-        half.packets == 0 || (half.bytes > 0 && session.is_lost_way(way))
+        if way == Way::Up && is_upgraded && half.bytes == 0 {
+            return true;
+        }
+        half.packets == 0 || (half.bytes + half.missing_bytes > 0 && session.is_lost_way(way))
     });
     let is_lost = connection.is_established && lost.contains(&true);
     let opcodes = session.opcodes().unwrap_or_default();
@@ -67,6 +73,14 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         decrypted: info.is_decrypted(),
     });
     let facts = &mut session.facts;
+    let began_in_the_middle = facts.began_in_the_middle;
+    settle_close(
+        facts,
+        [Way::Up, Way::Down].map(|way| {
+            lost[way as usize]
+                || (began_in_the_middle && opcodes[way as usize].iter().all(|count| *count == 0))
+        }),
+    );
     let mut end = end_of(connection, facts);
     let is_one_sided = connection.halves.iter().any(|half| half.packets == 0);
     if is_one_sided && end.kind == EndingKind::Fin {
@@ -77,7 +91,8 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         facts.forget_after(end.at_ns);
     }
     let missing = connection.half(Way::Up).missing_bytes + connection.half(Way::Down).missing_bytes;
-    let is_foreign = facts.is_foreign || (missing == 0 && !is_lost && !facts.has_holes);
+    let is_whole = connection.has_syn && missing == 0 && !is_lost && !facts.has_holes;
+    let is_foreign = facts.is_foreign || is_whole;
     if dialect == Dialect::Websocket
         && is_foreign
         && (facts.upgraded_ns.is_some() || facts.began_in_the_middle)
@@ -108,6 +123,7 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         is_lost,
         is_client_lost: lost[Way::Up as usize],
         is_server_unheard,
+        is_server_up: server_speaks.is_some(),
         ended_ns,
         watched_ns,
     };
@@ -120,11 +136,17 @@ pub fn judge(mut live: Box<Live>, now_ns: u64, wants_evidence: impl FnOnce(Verdi
         datagrams,
         ..observe(connection, facts, &end, view)
     };
-    let judgement = classify(&seen);
+    let mut judgement = classify(&seen);
+    let doubt = doubt(connection, facts, &seen, judgement.verdict);
+    if doubt.is_some() {
+        judgement.confidence = judgement.confidence.min(DOUBTFUL);
+    }
     // A plain request was never meant to be a session.
     let is_session = dialect != Dialect::Http;
     let lines = if wants_evidence(judgement.verdict) {
-        words(connection, facts, &end, &seen, judgement)
+        let mut lines = words(connection, facts, &end, &seen, judgement);
+        lines.extend(doubt);
+        lines
     } else {
         Vec::new()
     };
@@ -248,7 +270,7 @@ fn finish_beats(connection: &Connection, facts: &mut Facts, end_ns: u64, lost: [
         {
             facts
                 .beats
-                .given_up(way, asked_ns, end_ns, signs[way.back() as usize]);
+                .given_up(way, Some(kind), asked_ns, end_ns, signs[way.back() as usize]);
         }
     }
 }
@@ -271,8 +293,36 @@ fn fall_silent(connection: &Connection, facts: &mut Facts, end: &End, watched_ns
         };
         facts
             .beats
-            .given_up(speaker, half.last_data_ns, watched_ns, signs);
+            .given_up(speaker, None, half.last_data_ns, watched_ns, signs);
     }
+}
+
+/// Why an end without a word may have had a reason that was not captured: a request, its answer, a ping.
+fn doubt(connection: &Connection, facts: &Facts, seen: &Observation, verdict: Verdict) -> Option<String> {
+    let is_bare = matches!(
+        verdict,
+        Verdict::AuthDisconnected
+            | Verdict::PromptDisconnected
+            | Verdict::HandshakeTimeout
+            | Verdict::ClosedBeforeConnect
+    ) && seen.close.is_none()
+        && seen.disconnect.is_none();
+    if !is_bare {
+        return None;
+    }
+    let missing = [Way::Up, Way::Down].map(|way| connection.half(way).missing_bytes);
+    if missing != [0, 0] {
+        let [up, down] = missing;
+        return Some(format!(
+            "{up} bytes of the client and {down} of the server were not captured: what they said may have been the reason"
+        ));
+    }
+    if connection.halves.iter().any(|half| half.is_fin_unseen) {
+        return Some("a FIN was not captured: which came first may be wrong".to_owned());
+    }
+    facts
+        .began_in_the_middle
+        .then(|| "what was said before the capture began may have been the reason".to_owned())
 }
 
 fn nanos(ns: u64) -> Duration {

@@ -4,7 +4,6 @@ use super::words::LEAST_UNREAD;
 use super::{CLW_PONG_TIMEOUT, PONG_TIMEOUT, SLACK, nanos};
 use crate::stream::Facts;
 use crate::stream::beats::{Cause, Gap, Kind};
-use crate::stream::facts::Close;
 use crate::tcp::{Connection, End, Way};
 use clw_core::Dialect;
 use clw_core::verdict::{
@@ -18,6 +17,8 @@ const CLW_GRACE: Duration = Duration::from_secs(5);
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// So many periods without a beat, and the capture's end: the heartbeats have stopped.
 const SILENT_PERIODS: u32 = 2;
+/// No SYN is sent again sooner.
+const LEAST_RETRY: Duration = Duration::from_millis(200);
 /// One direction that has this many packets while the other has none was captured alone.
 const ONE_WAY_PACKETS: u64 = 3;
 
@@ -32,6 +33,8 @@ pub(super) struct View {
     pub(super) is_client_lost: bool,
     /// Packets of its server are missing in other connections too: only one direction was captured.
     pub(super) is_server_unheard: bool,
+    /// Its server answers others.
+    pub(super) is_server_up: bool,
     /// When it ended.
     pub(super) ended_ns: u64,
     /// Until when it was watched.
@@ -41,7 +44,6 @@ pub(super) struct View {
 pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: View) -> Observation {
     let View {
         dialect,
-        is_lost,
         ended_ns,
         watched_ns,
         ..
@@ -54,7 +56,7 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         .any(|reset| reset.class == ResetClass::Refused);
     let connect = if refused {
         Connect::Refused
-    } else if is_unanswered(connection) && !view.is_server_unheard {
+    } else if is_unanswered(connection) && !view.is_server_unheard && !is_cut_short(connection, view) {
         Connect::TimedOut
     } else {
         Connect::Established
@@ -74,9 +76,10 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         close: facts
             .close
             .as_ref()
-            .filter(|close| spoke_first && !(is_lost && may_be_an_echo(close)))
+            .filter(|_| spoke_first)
             .map(|close| CloseFrame {
-                by: close.by,
+                // A code that was not captured says nothing of who ended it, and why.
+                by: if close.is_cut { Side::Unknown } else { close.by },
                 code: close.code,
                 reason: close.reason.clone(),
             }),
@@ -110,12 +113,29 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
     }
 }
 
-/// An answer repeats the code: where the other side's frames are missing, who said it first is not known. Only servers say
-/// these by themselves.
-fn may_be_an_echo(close: &Close) -> bool {
-    let is_servers_own = close.by == Side::Server
-        && matches!(close.code, Some(1002 | 1003 | 1007..=1009 | 1012 | 1013 | 4001));
-    close.echo.is_none() && !is_servers_own
+/// An answer repeats the code: where the other side's frames are `unseen`, by way, who said it first shows at most in the code.
+pub(super) fn settle_close(facts: &mut Facts, unseen: [bool; 2]) {
+    let Some(close) = &mut facts.close else { return };
+    let other = if close.by == Side::Client {
+        Way::Down
+    } else {
+        Way::Up
+    };
+    if close.echo.is_some() || !unseen[other as usize] {
+        return;
+    }
+    match (close.by, close.code) {
+        // Only servers say these by themselves, and only clients this.
+        (Side::Server, Some(1002 | 1003 | 1007..=1009 | 1012 | 1013 | 4001)) | (Side::Client, Some(4000)) => {
+        }
+        (_, code) => {
+            close.is_echo = true;
+            close.by = match code {
+                Some(1008 | 1012 | 1013) => Side::Server,
+                _ => Side::Unknown,
+            };
+        }
+    }
 }
 
 /// Heartbeats that stopped and ended the session, or that the capture ends without.
@@ -168,6 +188,12 @@ fn is_unanswered(connection: &Connection) -> bool {
     !connection.is_established && connection.has_syn && connection.half(Way::Down).packets == 0
 }
 
+/// The capture ends so soon after the SYN that a server which answers others may still answer this one.
+fn is_cut_short(connection: &Connection, view: View) -> bool {
+    let watched = nanos(view.watched_ns.saturating_sub(connection.first_ns));
+    view.is_server_up && connection.half(Way::Up).packets == 1 && watched < LEAST_RETRY
+}
+
 /// The server ended a session whose client had stopped reading, and gave no other reason.
 fn is_slow_consumer(connection: &Connection, facts: &Facts, end: &End, ended_ns: u64) -> bool {
     let is_wordless = facts
@@ -195,12 +221,25 @@ fn missing(connection: &Connection, facts: &Facts, view: View) -> Vec<&'static s
     if is_unanswered(connection) && view.is_server_unheard {
         missing.push("the server's packets were not captured");
     }
+    if is_unanswered(connection) && is_cut_short(connection, view) {
+        missing.push("the answer to the SYN: the capture ends just after it");
+    }
     let (up, down) = (connection.half(Way::Up), connection.half(Way::Down));
     if connection.is_established && down.packets == 0 && up.packets >= ONE_WAY_PACKETS {
         missing.push("the server's packets were not captured");
     }
     if up.packets == 0 && down.packets >= ONE_WAY_PACKETS {
         missing.push("the client's packets were not captured");
+    }
+    if facts
+        .close
+        .as_ref()
+        .is_some_and(|close| close.by == Side::Unknown)
+    {
+        missing.push("whose close frame was the first");
+    }
+    if facts.close.as_ref().is_some_and(|close| close.is_cut) {
+        missing.push("the close frame's code");
     }
     if is_lost {
         missing.push("packets with frames were not captured whole");

@@ -41,8 +41,18 @@ pub(super) fn words(
         lines.push(format!("the server's answer says {says:?}"));
     }
     if let Some(close) = &facts.close {
-        let mut line = format!("frame {}: close frame of the {}", close.frame, close.by.name());
+        let mut line = format!("frame {}: close frame", close.frame);
         match close.echo {
+            _ if close.is_echo && close.by == Side::Server => {
+                line += " of the client, an answer: only servers say this code, and its own was not captured";
+            }
+            _ if close.is_echo => line += ", perhaps an answer: the other side's frames were not captured",
+            _ => {
+                let _ = write!(line, " of the {}", close.by.name());
+            }
+        }
+        match close.echo {
+            _ if close.is_echo => {}
             Some(echo) if echo != close.code => {
                 let _ = write!(line, ", answered with another code: {}", echo.unwrap_or(1005));
             }
@@ -55,7 +65,18 @@ pub(super) fn words(
         lines.push(line);
     }
     if let (EndingKind::Fin, Some(frame)) = (end.kind, end.frame) {
-        lines.push(format!("frame {frame}: first FIN, by the {}", end.by.name()));
+        let is_unseen = connection
+            .halves
+            .iter()
+            .any(|half| half.is_fin_unseen && half.fin == Some((end.at_ns, frame)));
+        lines.push(if is_unseen {
+            format!(
+                "frame {frame} acknowledges a FIN of the {} that was not captured",
+                end.by.name()
+            )
+        } else {
+            format!("frame {frame}: first FIN, by the {}", end.by.name())
+        });
     }
     for reset in &connection.resets {
         let from = if reset.by == 0 {

@@ -15,8 +15,12 @@ const MAX_TEXT_CHARS: usize = 200;
 /// The first close frame, and what the other side answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// Who sent the first one.
+    /// Who sent the first one; `Unknown` where the other side's may have come before and was not captured.
     pub by: Side,
+    /// It answers, or may answer, a close frame that was not captured.
+    pub is_echo: bool,
+    /// Its code was not captured.
+    pub is_cut: bool,
     /// Its code; `None` for an empty body.
     pub code: Option<u16>,
     /// Its reason.

@@ -96,7 +96,7 @@ pub fn read(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str, w
                     connect.take_in(facts);
                 }
             } else {
-                facts.asked(id);
+                asks(facts, at_ns, id);
             }
             words.say(|| format!("req {}", shorten(method)));
         }
@@ -130,7 +130,7 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
                 facts.reach(Stage::Auth);
                 connect.take_in(facts);
             } else {
-                facts.asked(id);
+                asks(facts, at_ns, id);
             }
             Some(())
         }
@@ -147,6 +147,14 @@ fn glance(facts: &mut Facts, way: Way, at_ns: u64, signs: Signs, text: &str) -> 
         }
         _ => None,
     }
+}
+
+/// A request that is no `connect`: whoever makes it is logged in, whether that was captured or not.
+fn asks(facts: &mut Facts, at_ns: u64, id: &str) {
+    if facts.began_in_the_middle && facts.challenged_ns.is_none() {
+        facts.ready(at_ns);
+    }
+    facts.asked(id);
 }
 
 fn challenge(facts: &mut Facts, at_ns: u64) {
@@ -174,7 +182,7 @@ pub fn read_cut(facts: &mut Facts, way: Way, at_ns: u64, text: &str, words: &mut
             if method == "connect" {
                 facts.reach(Stage::Auth);
             } else {
-                facts.asked(id);
+                asks(facts, at_ns, id);
             }
             words.say(|| format!("req {} (cut)", shorten(method)));
         }
@@ -199,6 +207,11 @@ fn response(facts: &mut Facts, at_ns: u64, id: &str, frame: &Frame<'_>, words: &
     }
     let hello = || Hello::read(frame.payload?.get());
     match (&frame.error, hello()) {
+        // Only who is logged in can lack a scope: the login was not captured.
+        (Some(error), _) if error.code == "FORBIDDEN" && facts.may_have_missed_login() => {
+            facts.ready(at_ns);
+            words.say(|| "res error".to_owned());
+        }
         (Some(error), _) => {
             let refusal = refusal_of(error);
             words.say(|| format!("res error {}", shorten(&refusal.code)));

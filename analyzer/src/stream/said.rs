@@ -40,6 +40,7 @@ pub(super) fn said(
                 Some(first) if first.by != way.sender() && at_ns < first.at_ns => {
                     first.echo = Some(first.code);
                     first.code = *code;
+                    first.is_cut = code.is_none() && !is_whole;
                     first.by = way.sender();
                     first.reason = shorten(reason);
                     first.frame = frame;
@@ -48,6 +49,8 @@ pub(super) fn said(
                 None => {
                     facts.close = Some(Box::new(Close {
                         by: way.sender(),
+                        is_echo: false,
+                        is_cut: code.is_none() && !is_whole,
                         code: *code,
                         reason: shorten(reason),
                         frame,

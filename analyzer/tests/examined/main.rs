@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test may panic")]
 
+mod losses;
 mod wire;
 
 use clw_analyzer::segment::Flags;

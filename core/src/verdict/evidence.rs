@@ -114,6 +114,10 @@ fn close_words(seen: &Observation, close: &CloseFrame) -> String {
     let by = close.by.name();
     let at = format!("{} {}", show_duration(seen.duration), since_what(seen.viewpoint));
     match close.code {
+        Some(code) if close.by == Side::Unknown => {
+            format!("close {code} {reason} of one side or the other, ended {at}")
+        }
+        None if close.by == Side::Unknown => format!("a close frame whose code is not known, ended {at}"),
         Some(1006) => format!("no close frame came (1006), ended {at}"),
         Some(code) => format!("{by} close {code} {reason}, ended {at}"),
         None => format!("{by} close frame without a code (1005), ended {at}"),

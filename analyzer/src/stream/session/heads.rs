@@ -135,6 +135,12 @@ impl Session {
                     self.note(Way::Down, moment, || format!("HTTP {}", answer.status));
                 }
                 Head::Partial => {}
+                // The answer itself was not captured, and this is what followed it.
+                Head::Broken if !self.has_syn && !waiting.starts_with(b"HTTP/") => {
+                    let followed = std::mem::take(waiting);
+                    self.head_missing(way, scratch);
+                    self.plain(way, moment, &followed, scratch);
+                }
                 Head::Broken => {
                     self.facts.broken(way.sender(), "the answer is no HTTP");
                     self.mode = Mode::Opaque;

@@ -139,9 +139,10 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// A silent or cut transport proves nothing here: the words may have been said out of sight.
+    /// A silent or cut transport proves nothing here: the words may have been said out of sight. A close frame of which nobody
+    /// knows who said it first is no better.
     pub(super) fn words_may_be_unseen(&self) -> bool {
-        self.close.is_none()
+        self.close.is_none_or(|close| close.by == Side::Unknown)
             && self.seen.disconnect.is_none()
             && (!self.seen.missing.is_empty() || self.dialect(Dialect::Tls))
     }
