@@ -3,17 +3,21 @@
 //! `clw_core::ws` refuses what an endpoint must refuse. A reader of captures has to go on: it skips what was not captured
 //! as long as the framing is known, and finds it again where it can.
 
+mod header;
+
 use super::inflate::{Decoder, Inflate};
 use super::mask::{mask_at, unmask};
+pub use header::begins_with_frames;
+use header::{Header, Open, begins_with_a_header, lacks, parse};
 
 /// A message longer than this is read up to here; its framing goes on.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// So much of a packet is kept until its frames can be told.
+const MAX_CUT_BYTES: usize = 512;
 /// Nothing of a frame is missing.
 const WHOLE: u32 = u32::MAX;
 /// A buffer above this is given back when it runs empty.
 const KEEP_BYTES: usize = 256;
-/// Longest frame that is believed when framing starts in the middle of a stream.
-const MAX_GUESSED_BYTES: u64 = 1 << 24;
 
 /// Opcodes that have a meaning (RFC 6455 section 11.8).
 const OPCODES: [u8; 6] = [0, 1, 2, 8, 9, 10];
@@ -75,6 +79,8 @@ pub struct Frames {
     message: Option<(bool, bool, bool)>,
     message_bytes: Vec<u8>,
     state: State,
+    /// Where framing is lost, what was captured of the last packet may begin a frame that lacks so many bytes.
+    lacks: u32,
     /// Its frames are masked, or not, against the rules; told once.
     is_masked_wrongly: bool,
     inflate: Option<Box<Inflate>>,
@@ -93,25 +99,6 @@ enum State {
     Over,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    opcode: u8,
-    is_final: bool,
-    is_compressed: bool,
-    mask: Option<[u8; 4]>,
-    /// Which byte of the mask is next.
-    mask_at: u8,
-    left: u64,
-}
-
-/// A frame's header.
-struct Header {
-    open: Open,
-    /// A bit is set that nobody has given a meaning.
-    is_reserved: bool,
-    bytes: usize,
-}
-
 impl Frames {
     /// Framing of what a client (or a server) sends, from the first byte after the upgrade.
     pub fn new(is_client: bool) -> Self {
@@ -126,6 +113,7 @@ impl Frames {
             message: None,
             message_bytes: Vec::new(),
             state: State::Framed,
+            lacks: 0,
             is_masked_wrongly: false,
             inflate: None,
             counts: [0; OPCODES.len()],
@@ -210,6 +198,7 @@ impl Frames {
             }
             State::Fresh | State::Lost => {
                 self.state = State::Lost;
+                self.guess(bytes);
                 return;
             }
             State::Framed | State::Over => {}
@@ -232,8 +221,26 @@ impl Frames {
         }
     }
 
+    /// Keeps what may be frames of a packet whose end was cut off.
+    fn guess(&mut self, bytes: &[u8]) {
+        self.payload.clear();
+        self.lacks = 0;
+        if bytes.len() <= MAX_CUT_BYTES
+            && let Some(lacks) = lacks(bytes, self.is_client)
+        {
+            self.payload.extend_from_slice(bytes);
+            self.lacks = u32::try_from(lacks).unwrap_or_default();
+        }
+    }
+
     /// So many bytes were sent, but not captured.
     pub fn missing(&mut self, bytes: u32, scratch: &mut Scratch, on: &mut impl FnMut(Event<'_>)) {
+        if self.state == State::Lost && bytes == std::mem::take(&mut self.lacks) {
+            // The frame and the packet end together: they were guessed rightly.
+            let held = std::mem::take(&mut self.payload);
+            self.state = State::Framed;
+            self.bytes(&held, scratch, on);
+        }
         if self.state != State::Framed {
             return;
         }
@@ -475,73 +482,4 @@ fn close(payload: &[u8], is_whole: bool) -> Event<'_> {
             is_whole,
         },
     }
-}
-
-/// Reads a header; `None` while it is incomplete.
-fn parse(head: &[u8]) -> Option<Header> {
-    let (&first, &second) = (head.first()?, head.get(1)?);
-    let (left, mut bytes) = match second & 0x7F {
-        126 => (u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?)), 4),
-        127 => (u64::from_be_bytes(head.get(2..10)?.try_into().ok()?), 10),
-        short => (u64::from(short), 2),
-    };
-    let mask = if second & 0x80 == 0 {
-        None
-    } else {
-        bytes += 4;
-        Some(head.get(bytes - 4..bytes)?.try_into().ok()?)
-    };
-    Some(Header {
-        open: Open {
-            opcode: first & 0x0F,
-            is_final: first & 0x80 != 0,
-            is_compressed: first & 0x40 != 0,
-            mask,
-            mask_at: 0,
-            left,
-        },
-        is_reserved: first & 0x30 != 0,
-        bytes,
-    })
-}
-
-/// Whether `bytes` begin with the header of a message that begins, or of a control frame.
-fn begins_with_a_header(bytes: &[u8], is_client: bool) -> bool {
-    parse(bytes).is_some_and(|header| {
-        let open = header.open;
-        bytes[0] & 0x30 == 0
-            && matches!(open.opcode, 1 | 2 | 8..=10)
-            && open.mask.is_some() == is_client
-            && (open.opcode < 8 || (open.is_final && open.left <= 125))
-            && open.left <= MAX_GUESSED_BYTES
-    })
-}
-
-/// Whether `bytes` look like whole frames from the first byte on, as a packet in the middle of a WebSocket does.
-pub fn begins_with_frames(bytes: &[u8], is_client: bool) -> bool {
-    let mut at = 0;
-    let mut whole = 0;
-    while at < bytes.len() {
-        let Some(header) = parse(&bytes[at..]) else {
-            return whole > 0;
-        };
-        let open = header.open;
-        let is_sound = !header.is_reserved
-            && matches!(open.opcode, 0..=2 | 8..=10)
-            && open.mask.is_some() == is_client
-            && (open.opcode < 8 || (open.is_final && open.left <= 125))
-            && open.left <= MAX_GUESSED_BYTES;
-        if !is_sound {
-            return false;
-        }
-        let Ok(length) = usize::try_from(open.left) else {
-            return false;
-        };
-        at += header.bytes + length;
-        if at > bytes.len() {
-            return whole > 0;
-        }
-        whole += 1;
-    }
-    whole > 0
 }

@@ -105,6 +105,16 @@ pub fn request(bytes: &[u8]) -> Head<Request> {
     }
 }
 
+/// Reads the lines of a request's head whose end was not captured.
+pub fn cut_request(bytes: &[u8]) -> Option<Request> {
+    let end = bytes.windows(2).rposition(|pair| pair == b"\r\n")? + 2;
+    let lines = [&bytes[..end], b"\r\n"].concat();
+    match request(&lines) {
+        Head::Whole(request) => Some(request),
+        Head::Partial | Head::Broken => None,
+    }
+}
+
 /// Reads an answer's head.
 pub fn answer(bytes: &[u8]) -> Head<Answer> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];

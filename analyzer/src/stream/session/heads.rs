@@ -15,6 +15,8 @@ pub(super) struct Heads {
     /// Where the last bytes that wait were.
     last: [Moment; 2],
     has_request: bool,
+    /// The end of the request's head was not captured.
+    is_cut: bool,
     is_upgrade: bool,
     protocols: String,
 }
@@ -35,7 +37,9 @@ impl Heads {
 
     fn request(&self) -> Seen {
         match self {
-            _ if self.has_request => Seen::Whole,
+            // What a cut request asked for may be what is missing.
+            _ if self.has_request && (self.is_upgrade || !self.is_cut) => Seen::Whole,
+            _ if self.has_request => Seen::Begun,
             _ if self.waiting[Way::Up as usize].is_empty() => Seen::Unseen,
             _ => Seen::Begun,
         }
@@ -46,13 +50,23 @@ impl Session {
     /// A part of a head was not captured: what is left of it may say enough.
     pub(super) fn head_missing(&mut self, way: Way, scratch: &mut Scratch) {
         let Mode::Http(heads) = &mut self.mode else { return };
+        if way == Way::Up
+            && !heads.has_request
+            && let Some(request) = upgrade::cut_request(&heads.waiting[Way::Up as usize])
+        {
+            heads.is_cut = true;
+            heads.waiting[Way::Up as usize].clear();
+            let moment = heads.last[Way::Up as usize];
+            self.requested(request, moment);
+            return;
+        }
         let status = upgrade::status(&heads.waiting[Way::Down as usize]).filter(|_| way == Way::Down);
         let is_upgraded = status == Some(101) || (status.is_none() && way == Way::Down && heads.is_upgrade);
         if is_upgraded {
             // What the client says after its request is framed, whether the 101 was captured or not.
             let up = std::mem::take(&mut heads.waiting[Way::Up as usize]);
             let then = heads.last[Way::Up as usize];
-            let has_request = heads.has_request;
+            let (has_request, is_cut) = (heads.has_request, heads.is_cut);
             if status.is_some() {
                 self.facts.upgraded_ns = Some(heads.last[Way::Down as usize].at_ns);
                 self.facts.http.get_or_insert_default().status = status;
@@ -61,7 +75,9 @@ impl Session {
             self.facts.lost_framing = false;
             self.facts.reach(Stage::Challenge);
             self.mode = Mode::WebSocket(Box::new([
-                if has_request {
+                if is_cut {
+                    Frames::after_a_cut_head(true)
+                } else if has_request {
                     Frames::after_unknown(true)
                 } else {
                     Frames::in_the_middle(true)
@@ -98,21 +114,7 @@ impl Session {
             Way::Up if !heads.has_request => match upgrade::request(waiting) {
                 Head::Whole(request) => {
                     waiting.drain(..request.head_bytes);
-                    heads.has_request = true;
-                    heads.is_upgrade = request.is_upgrade;
-                    heads.protocols = request.protocols;
-                    self.facts.requested_ns.get_or_insert(moment.at_ns);
-                    self.facts.reach(Stage::Upgrade);
-                    self.note(Way::Up, moment, || {
-                        format!("{} {}", request.http.method, request.http.path)
-                    });
-                    let agent = request.http.user_agent.as_deref().unwrap_or_default();
-                    self.facts.helper = clw_core::verdict::is_helper(agent);
-                    // Anything else was never meant to be a session.
-                    if !request.is_upgrade {
-                        self.facts.dialect = Dialect::Http;
-                    }
-                    self.facts.http = Some(request.http);
+                    self.requested(request, moment);
                 }
                 Head::Partial => {}
                 Head::Broken => {
@@ -149,6 +151,27 @@ impl Session {
         }
     }
 
+    /// The client asked.
+    fn requested(&mut self, request: upgrade::Request, moment: Moment) {
+        let Mode::Http(heads) = &mut self.mode else { return };
+        heads.has_request = true;
+        heads.is_upgrade = request.is_upgrade;
+        heads.protocols = request.protocols;
+        // Anything else was never meant to be a session.
+        let is_plain = !request.is_upgrade && (!heads.is_cut || request.http.method != "GET");
+        self.facts.requested_ns.get_or_insert(moment.at_ns);
+        self.facts.reach(Stage::Upgrade);
+        self.note(Way::Up, moment, || {
+            format!("{} {}", request.http.method, request.http.path)
+        });
+        let agent = request.http.user_agent.as_deref().unwrap_or_default();
+        self.facts.helper = clw_core::verdict::is_helper(agent);
+        if is_plain {
+            self.facts.dialect = Dialect::Http;
+        }
+        self.facts.http = Some(request.http);
+    }
+
     /// The server answered something else than 101.
     fn refused(&mut self, status: u16, request: Seen, says: Option<String>) {
         if request == Seen::Whole {
@@ -178,7 +201,12 @@ impl Session {
         } else {
             &answer.protocol
         };
-        let mut frames = [Frames::new(true), Frames::new(false)];
+        let first = if heads.is_cut {
+            Frames::after_a_cut_head(true)
+        } else {
+            Frames::new(true)
+        };
+        let mut frames = [first, Frames::new(false)];
         if let Some(keeps) = answer.deflate {
             frames[0].inflate(keeps[0]);
             frames[1].inflate(keeps[1]);
