@@ -185,7 +185,7 @@ fn observation(
             missing_from: Side::Client,
             silence: duration,
         }),
-        slow_consumer: cause == "slow-consumer",
+        slow_consumer: matches!(cause, "slow-consumer" | "outbound-buffer-exceeded"),
         handshake_timed_out: cause == "handshake-timeout",
         ..Observation::default()
     }

@@ -3,7 +3,7 @@
 use super::gateway_line::{GatewayEnding, plain};
 use super::{Agreement, JoinError};
 use crate::judge::Judged;
-use clw_core::verdict::Verdict;
+use clw_core::verdict::{Side, Verdict};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -155,11 +155,15 @@ fn says(said: &Said, judged: &Judged, verdict: Verdict) -> Option<Result<(), Str
     let on_wire = close.map_or(1006, |close| close.code);
     // Of a close frame that its library sends by itself, for a broken frame, the gateway is not told.
     let is_librarys = code == 1006 && verdict == Verdict::ProtocolError;
-    Some(if code == on_wire || is_librarys {
-        Ok(())
-    } else {
-        Err(format!("close code {code}"))
-    })
+    // Nor does it learn a code where nobody answered its own close frame.
+    let is_unanswered = close.is_some_and(|close| close.by == Side::Server && close.echo.is_none());
+    Some(
+        if code == on_wire || is_librarys || (code == 1006 && is_unanswered) {
+            Ok(())
+        } else {
+            Err(format!("close code {code}"))
+        },
+    )
 }
 
 /// Lines that every session has.
@@ -212,7 +216,7 @@ pub(super) fn peer(line: &str) -> Option<(SocketAddr, SocketAddr)> {
 
 /// What a line says of the end, in the gateway's word.
 fn meaning(line: &str) -> Option<&'static str> {
-    const WORDS: [&str; 10] = [
+    const WORDS: [&str; 11] = [
         "cause=handshake-timeout",
         "handshake timeout",
         "cause=unauthorized",
@@ -220,6 +224,7 @@ fn meaning(line: &str) -> Option<&'static str> {
         "cause=pairing-required",
         "cause=protocol-mismatch",
         "cause=heartbeat-timeout",
+        "cause=outbound-buffer-exceeded",
         "cause=invalid-handshake",
         "cause=device-auth-invalid",
         "closed before connect",
@@ -236,6 +241,7 @@ fn is_same(said: &str, verdict: Verdict) -> bool {
         "cause=pairing-required" => verdict == Verdict::PairingRequired,
         "cause=protocol-mismatch" => verdict == Verdict::VersionMismatch,
         "cause=heartbeat-timeout" => verdict == Verdict::HeartbeatMiss,
+        "cause=outbound-buffer-exceeded" => verdict == Verdict::SlowConsumer,
         "cause=invalid-handshake" => matches!(verdict, Verdict::ProtocolError | Verdict::ClosedBeforeConnect),
         "cause=device-auth-invalid" => verdict == Verdict::AuthFailed,
         _ => !matches!(

@@ -209,7 +209,8 @@ fn is_slow_consumer(connection: &Connection, facts: &Facts, end: &End, ended_ns:
             connection
                 .resets
                 .get(index)
-                .is_some_and(|reset| reset.class == ResetClass::Abort)
+                // A socket that is cut with data unsent may say so only when it is spoken to.
+                .is_some_and(|reset| matches!(reset.class, ResetClass::Abort | ResetClass::HalfOpen))
         })
         && closed_ns.is_some_and(|at| nanos(ended_ns.saturating_sub(at)) >= LEAST_UNREAD)
 }

@@ -3,7 +3,7 @@
 use super::half::{Copy, MAX_TAIL};
 use super::reassembly::Stamp;
 use super::reset::Scene;
-use super::{Half, Piece, Reset, Seq};
+use super::{Half, Piece, Reset, Seq, Way};
 use crate::segment::{Flags, Segment};
 use clw_core::verdict::{EndingKind, ResetClass, Side};
 use std::net::SocketAddr;
@@ -20,34 +20,6 @@ const DEAF_NS: u64 = 5_000_000_000;
 const COPIED_NS: u64 = 1_000_000;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
-
-/// A direction: an index into both halves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Sent by the client.
-    Up = 0,
-    /// Sent by the server.
-    Down = 1,
-}
-
-impl Way {
-    /// Who sends in this direction.
-    pub const fn sender(self) -> Side {
-        match self {
-            Self::Up => Side::Client,
-            Self::Down => Side::Server,
-        }
-    }
-
-    /// The other direction.
-    #[must_use]
-    pub const fn back(self) -> Self {
-        match self {
-            Self::Up => Self::Down,
-            Self::Down => Self::Up,
-        }
-    }
-}
 
 /// How a connection ended, by its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -403,8 +375,14 @@ impl Connection {
         }
         half.window(segment.window == 0 && !flags.syn(), at_ns);
         let speaks = is_new && advances;
-        if speaks || (flags.syn() && flags.ack()) {
-            let what = if is_new { "new data" } else { "a SYN-ACK" };
+        let what = match () {
+            () if speaks => Some("new data"),
+            () if flags.syn() && flags.ack() => Some("a SYN-ACK"),
+            // A kernel that has reset a connection does not close it.
+            () if flags.fin() && advances && self.was_reset(way, at_ns) => Some("a FIN"),
+            () => None,
+        };
+        if let Some(what) = what {
             self.forged(way, segment.number, what);
         }
         let ack = flags.ack().then_some(Seq(segment.ack));
@@ -421,6 +399,12 @@ impl Connection {
     fn idle_ns(&self, at_ns: u64) -> Option<u64> {
         let last_ns = self.halves.iter().map(|half| half.last_wanting_ns).max()?;
         (last_ns > 0).then(|| at_ns.saturating_sub(last_ns))
+    }
+
+    /// A RST came from `way`, too long ago for the packets to have changed places.
+    fn was_reset(&self, way: Way, at_ns: u64) -> bool {
+        let mut own = self.resets.iter().filter(|reset| reset.by == way as usize);
+        own.any(|reset| at_ns.saturating_sub(reset.at_ns) > REORDERED_NS)
     }
 
     /// RSTs of `way` before something new of the same side were not its own.

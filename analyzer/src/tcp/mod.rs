@@ -9,9 +9,11 @@ pub mod reassembly;
 pub mod reset;
 pub mod rtt;
 pub mod seq;
+mod way;
 
-pub use connection::{Connection, End, Way};
+pub use connection::{Connection, End};
 pub use half::Half;
 pub use reassembly::{Piece, Reassembly, Stamp};
 pub use reset::Reset;
 pub use seq::Seq;
+pub use way::Way;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test may panic")]
 
+mod cut;
 mod losses;
+mod resets;
 mod wire;
 
 use clw_analyzer::segment::Flags;

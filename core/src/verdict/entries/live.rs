@@ -117,9 +117,13 @@ pub(super) static SLOW_CONSUMER: Entry = Entry {
     evidence: EvidenceSources {
         capture: &[
             "tcp.window_size == 0 from the client (TCP ZeroWindow) before server close 1008 `slow consumer`",
+            "or a RST by the server while that window is closed: OpenClaw 2026.9.6 cuts without a word",
         ],
         client: &["1008 `slow consumer`, or 1006 if it never read the close frame"],
-        gateway_log: &["`→ close code=1008 reason=slow consumer … bufferedBytes=52428800` or more"],
+        gateway_log: &[
+            "with --verbose: `→ close code=1006 cause=outbound-buffer-exceeded …`",
+            "`→ close code=1008 reason=slow consumer … bufferedBytes=52428800` or more",
+        ],
     },
     fixes: &[
         "read in a task of its own, and drop or coalesce events that are not needed",
