@@ -123,6 +123,48 @@ fn the_same_capture_twice_finds_nothing() {
 }
 
 #[test]
+fn sessions_behind_a_nat_are_joined_by_their_first_sequence_number() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let here = data("openclaw/client-rst.pcap");
+    let there = dir.path().join("gateway-side.pcap");
+    let (head, all) = records(&here);
+    // At the gateway every client has the NAT's address and another port, and no RST arrived.
+    let mut translated: Vec<_> = all
+        .into_iter()
+        .filter(|(_, frame)| frame[47] & 0x04 == 0)
+        .map(|(us, mut frame)| {
+            let by_server = port(&frame, 0) < 20_000;
+            let (address, port) = if by_server { (30, 36) } else { (26, 34) };
+            frame[address..address + 4].copy_from_slice(&[10, 9, 8, 7]);
+            frame[port] ^= 0x10;
+            (if by_server { us - 10_000 } else { us + 10_000 }, frame)
+        })
+        .collect();
+    translated.sort_by_key(|(us, _)| *us);
+    write(&there, &head, &translated);
+    let result = analyze(&[&here, Path::new("--peer"), &there]);
+    let peer = &result["peer"];
+    assert_eq!(
+        (
+            peer["joined"].as_u64(),
+            peer["translated"].as_u64(),
+            peer["only_here"].as_u64()
+        ),
+        (Some(5), Some(5), Some(0)),
+        "{peer:#}"
+    );
+    assert_eq!(peer["here"], "client");
+    // A RST that this side sent and the other never saw was lost on the way, and is no forgery.
+    assert_eq!(peer["lost_outgoing"], 4, "{peer:#}");
+    assert_eq!(result["summary"]["by_verdict"]["clw-auth-disconnected"], 5);
+    let evidence = result["connections"][0]["evidence"].to_string();
+    assert!(
+        evidence.contains("at the other side it is 10.9.8.7:"),
+        "{evidence}"
+    );
+}
+
+#[test]
 fn a_journal_is_joined_session_by_session() {
     let dir = tempfile::tempdir().expect("a folder");
     let here = data("openclaw/client-rst.pcap");

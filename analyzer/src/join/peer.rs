@@ -1,7 +1,7 @@
 //! `--peer`: the same sessions captured at the other side. What one side saw and the other never sent was made in between.
 //!
 //! Packets are told by their TCP headers, clocks are aligned by the packets themselves. Connections are joined by address
-//! and port, so that a NAT between the two captures leaves nothing to join.
+//! and port, or, where a NAT in between has changed those, by the client's initial sequence number.
 
 use crate::decode::{Decoded, Decoder, FragmentLimits};
 use crate::judge::Judged;
@@ -27,6 +27,8 @@ pub struct Comparison {
     pub file: PathBuf,
     /// Connections that both captures hold.
     pub joined: u64,
+    /// Of those, whose addresses a NAT in between has changed.
+    pub translated: u64,
     /// Connections that only this one holds.
     pub only_here: u64,
     /// Which side this capture was made at.
@@ -57,6 +59,10 @@ pub struct Peer {
     packets: HashMap<u64, (u32, u64)>,
     /// Directions that the other capture holds, with the packets left over.
     paths: HashMap<Path2, Seen>,
+    /// The other capture's SYNs by their sequence numbers; `None` where several connections have the same one.
+    openings: HashMap<u32, Option<Path2>>,
+    /// Directions of this capture that have other addresses in the other one.
+    translated: HashMap<Path2, Path2>,
     comparison: Comparison,
     /// Frames of this capture with RSTs that the other one does not hold; bounded by the RSTs that are kept of connections.
     unmatched_resets: HashSet<u64>,
@@ -82,17 +88,21 @@ impl Peer {
             if let Item::Frame(frame) = item
                 && let Decoded::Tcp(segment) = decoder.decode(&frame)
             {
-                let seen = peer
-                    .paths
-                    .entry((segment.source, segment.destination))
-                    .or_default();
+                let path = (segment.source, segment.destination);
+                let seen = peer.paths.entry(path).or_default();
+                if segment.flags.syn() && !segment.flags.ack() {
+                    let known = peer.openings.entry(segment.seq).or_insert(Some(path));
+                    if *known != Some(path) {
+                        *known = None;
+                    }
+                }
                 let is_end = segment.flags.rst() || segment.flags.fin();
                 if peer.packets.len() >= MAX_PACKETS && !is_end {
                     peer.comparison.is_partial = true;
                     continue;
                 }
                 seen.there += 1;
-                let packet = peer.packets.entry(fingerprint(&segment)).or_default();
+                let packet = peer.packets.entry(fingerprint(&segment, path)).or_default();
                 packet.0 += 1;
                 packet.1 = segment.at_ns;
             }
@@ -102,13 +112,17 @@ impl Peer {
 
     /// A packet of this capture.
     pub fn see(&mut self, segment: &Segment<'_>) {
-        let path = (segment.source, segment.destination);
+        let here = (segment.source, segment.destination);
+        if segment.flags.syn() && !segment.flags.ack() {
+            self.translate(here, segment.seq);
+        }
+        let path = self.there(here);
         let Some(seen) = self.paths.get_mut(&path) else {
             return;
         };
         let Some((left, there_ns)) = self
             .packets
-            .get_mut(&fingerprint(segment))
+            .get_mut(&fingerprint(segment, path))
             .filter(|(left, _)| *left > 0)
         else {
             seen.only_here += 1;
@@ -128,17 +142,41 @@ impl Peer {
         }
     }
 
+    /// A SYN of this capture whose addresses the other one does not know may have others there.
+    fn translate(&mut self, here: Path2, isn: u32) {
+        if self.paths.contains_key(&here) {
+            self.translated.remove(&here);
+            self.translated.remove(&(here.1, here.0));
+        } else if let Some(Some(there)) = self.openings.get(&isn).copied() {
+            self.translated.insert(here, there);
+            self.translated.insert((here.1, here.0), (there.1, there.0));
+        }
+    }
+
+    /// What a direction is called in the other capture.
+    fn there(&self, here: Path2) -> Path2 {
+        self.translated.get(&here).copied().unwrap_or(here)
+    }
+
     /// Compares a connection that is over. A RST that ended it and that its sender's side never sent was injected.
     pub fn join(&mut self, judged: &mut Judged) {
         let record = &mut judged.record;
-        let up = (record.client, record.server);
-        let down = (record.server, record.client);
+        let here = (record.client, record.server);
+        let up = self.there(here);
+        let down = (up.1, up.0);
         let (Some(sent_up), Some(sent_down)) = (self.paths.get(&up).copied(), self.paths.get(&down).copied())
         else {
             self.comparison.only_here += 1;
             return;
         };
         self.comparison.joined += 1;
+        if up != here {
+            self.comparison.translated += 1;
+            let (client, server) = up;
+            record.evidence.push(format!(
+                "at the other side it is {client} → {server}: a NAT is in between"
+            ));
+        }
         self.comparison.packets_in_both += sent_up.matched + sent_down.matched;
         let Some(here) = self.side_of(up, down) else {
             return;
@@ -213,16 +251,9 @@ impl Peer {
 }
 
 /// What a packet keeps on its way.
-fn fingerprint(segment: &Segment<'_>) -> u64 {
+fn fingerprint(segment: &Segment<'_>, path: Path2) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (
-        segment.source,
-        segment.destination,
-        segment.seq,
-        segment.ack,
-        segment.flags.0,
-    )
-        .hash(&mut hasher);
+    (path, segment.seq, segment.ack, segment.flags.0).hash(&mut hasher);
     (segment.payload_len, segment.options.timestamps).hash(&mut hasher);
     hasher.finish()
 }

@@ -357,14 +357,15 @@ fn compared(out: &mut String, peer: &Comparison, paint: Paint) -> Written {
     let Some(here) = peer.here else {
         return writeln!(
             out,
-            "  no packet is in both captures: other sessions, or an address translation between them"
+            "  no packet is in both captures: other sessions, a proxy, or a NAT whose SYNs were not captured"
         );
     };
     writeln!(
         out,
-        "  this capture is the {}'s side; {} connections are in both, {} only here",
+        "  this capture is the {}'s side; {} connections are in both ({} through a NAT), {} only here",
         here.name(),
         show_count(peer.joined),
+        show_count(peer.translated),
         show_count(peer.only_here)
     )?;
     if let (Some(path), Some(offset)) = (peer.one_way_ms, peer.clock_offset_ms) {
