@@ -401,7 +401,7 @@ fn an_interrupt_while_packets_come_in_reports_what_was_read() {
 /// Four sessions of a gateway that lost the pongs of two; it counted 44 pings and 29 pongs, as the client did.
 #[test]
 fn heartbeats_over_udp_are_counted_for_their_sessions_and_a_one_way_loss_is_named() {
-    let capture = data("clw").join("datagrams.pcap.gz").display().to_string();
+    let capture = data("clw").join("datagrams.pcap").display().to_string();
     let text = stdout(&analyze(&[&capture]).success());
     assert!(text.contains("one-way   2 with UDP heartbeats"), "{text}");
     let result: Value =

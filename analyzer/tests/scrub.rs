@@ -23,7 +23,7 @@ fn captures() -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|e| e == "pcap"))
         .collect();
     all.sort();
-    assert!(all.len() >= 26, "{}", all.len());
+    assert!(all.len() >= 27, "{}", all.len());
     all
 }
 
@@ -58,7 +58,11 @@ fn essence(records: &[Record]) -> Vec<String> {
                 r.heartbeats.ws_ping,
                 r.heartbeats.ws_pong,
                 r.heartbeats.ticks,
-                r.heartbeats.period_ms
+                r.heartbeats.period_ms,
+                r.heartbeats
+                    .udp
+                    .as_ref()
+                    .map(|udp| serde_json::to_string(udp).expect("JSON"))
             ),
             r.pending_requests,
             r.http.as_ref().map(|http| http.status),
@@ -204,6 +208,42 @@ fn every_capture_keeps_its_verdicts_sizes_and_times_and_loses_its_secrets() {
 }
 
 /// Checks IP and TCP checksums of whole packets by the book; how many there were.
+#[test]
+fn heartbeats_over_udp_stay_and_lose_the_names_of_their_sessions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (capture, out) = (data("clw").join("datagrams.pcap"), folder.path().join("b.pcap"));
+    scrub(&capture, &out).expect("scrubbed");
+    let heartbeats = |path: &Path| {
+        let mut capture = Capture::open(&[path.to_owned()]).expect("a capture");
+        let mut decoder = Decoder::new(FragmentLimits::default());
+        let mut all = Vec::new();
+        while let Some(item) = capture.next().expect("readable") {
+            if let Item::Frame(frame) = item
+                && let Decoded::Udp(datagram) = decoder.decode(&frame)
+            {
+                all.push(clw_core::clw::Datagram::read(datagram.payload).expect("a heartbeat"));
+            }
+        }
+        all
+    };
+    let (before, after) = (heartbeats(&capture), heartbeats(&out));
+    assert!(
+        before.len() > 50 && before.len() == after.len(),
+        "{}",
+        before.len()
+    );
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((before.opcode, before.seq), (after.opcode, after.seq));
+        assert!(after.session.starts_with(b"session-"));
+    }
+    let names = |all: &[clw_core::clw::Datagram]| all.iter().map(|one| one.session).collect::<BTreeSet<_>>();
+    assert_eq!(names(&before).len(), names(&after).len());
+    let written = std::fs::read(&out).expect("the file");
+    for name in names(&before) {
+        assert!(!written.windows(name.len()).any(|window| window == name));
+    }
+}
+
 fn wrong_checksums(path: &Path) -> (usize, usize) {
     let mut capture = Capture::open(&[path.to_owned()]).expect("a capture");
     let (mut checked, mut wrong) = (0, 0);
@@ -352,7 +392,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_capture_cut_or_damaged_anywhere_still_gives_nothing_away(which in 0usize..27, cut: prop::sample::Index, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
+    fn a_capture_cut_or_damaged_anywhere_still_gives_nothing_away(which in 0usize..28, cut: prop::sample::Index, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
         let captures = captures();
         let capture = &captures[which % captures.len()];
         let secrets: Vec<String> = secrets(capture).into_iter().filter(|secret| secret.len() >= 12).collect();

@@ -2,15 +2,19 @@
 
 use super::deflate;
 use super::http::{Line, blank_line};
-use super::json::{BLANK, Json, blank_reason};
+use super::json::{BLANK, Json, Session, blank_reason};
 use crate::stream::inflate::Inflate;
 use crate::stream::sniff::{Beginning, beginning};
+use clw_core::clw::SessionKey;
 
 /// A line of a head that is longer is no head.
 const MAX_LINE_BYTES: usize = 32 * 1024;
 /// A compressed message is held until it is whole, up to this.
 const MAX_DEFLATED_BYTES: u64 = 16 << 20;
 const CLW_HEADER_BYTES: usize = 8;
+const AUTH_OK: [u8; 2] = [0x0A, 0x01];
+/// Sessions that one connection may have: one, and again when a client logs in twice against the rules.
+const MAX_SESSIONS: usize = 4;
 
 /// What was blanked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(super) struct Direction {
     held: Vec<u8>,
     /// A capture that begins in the middle may begin with frames.
     has_syn: bool,
+    /// Its number in the capture.
+    number: u32,
     pub(super) blanked: Blanked,
 }
 
@@ -62,11 +68,21 @@ struct Frames {
     /// What goes on in the next data frame.
     message: Message,
     inflate: Inflate,
+    /// What takes the place of a CLW session's id.
+    alias: SessionKey,
+    /// The ids that it has taken the place of.
+    sessions: Vec<SessionKey>,
 }
 
-impl Default for Frames {
-    fn default() -> Self {
+impl Frames {
+    fn new(number: u32) -> Self {
+        let mut alias = [BLANK; 16];
+        for (digit, byte) in alias.iter_mut().zip(format!("session-{number:08}").bytes()) {
+            *digit = byte;
+        }
         Self {
+            alias,
+            sessions: Vec::new(),
             left: 0,
             mask: [0; 4],
             at: 0,
@@ -104,13 +120,25 @@ enum Message {
 }
 
 impl Direction {
-    pub(super) fn new(has_syn: bool) -> Self {
+    pub(super) fn new(has_syn: bool, number: u32) -> Self {
         Self {
+            number,
             mode: Mode::Beginning,
             held: Vec::new(),
             has_syn,
             blanked: Blanked::default(),
         }
+    }
+
+    /// Ids of CLW sessions that it was given, and what has taken their place.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (SessionKey, SessionKey)> {
+        let frames = match &self.mode {
+            Mode::Frames(frames) => Some(frames),
+            _ => None,
+        };
+        frames
+            .into_iter()
+            .flat_map(|frames| frames.sessions.iter().map(|id| (*id, frames.alias)))
     }
 
     /// The next bytes; what they and those before them become is appended to `out`, in order.
@@ -233,7 +261,7 @@ impl Direction {
                 upgrades: false,
             }),
             Beginning::Tls => Some(Mode::Tls),
-            Beginning::Frames { .. } => Some(Mode::Frames(Box::default())),
+            Beginning::Frames { .. } => Some(Mode::Frames(Box::new(Frames::new(self.number)))),
             Beginning::Other => Some(Mode::Unknown),
             Beginning::Short => None,
         }
@@ -264,7 +292,7 @@ impl Direction {
                 // A client that asks for an upgrade speaks frames next; an answer does if it is a 101.
                 let frames = *status == 101 || (*status == 0 && *upgrades);
                 self.mode = if frames {
-                    Mode::Frames(Box::default())
+                    Mode::Frames(Box::new(Frames::new(self.number)))
                 } else {
                     // Without a length the body lasts as long as the stream; without a body there is nothing to blank.
                     let has_body = *length > 0 || *status != 0;
@@ -369,6 +397,12 @@ impl Frames {
                         let fits =
                             head.len() > 2 || matches!((head.len(), byte), (1, 0x0A) | (2, 0x00..=0x09));
                         if fits {
+                            if head.len() == CLW_HEADER_BYTES && head.starts_with(&AUTH_OK) {
+                                json.session = Some(Box::new(Session {
+                                    alias: self.alias,
+                                    id: Vec::new(),
+                                }));
+                            }
                             return byte;
                         }
                         // Not CLW: nothing of it is known.
@@ -382,6 +416,15 @@ impl Frames {
                     let before = json.blanked;
                     let byte = json.step(byte);
                     blanked.texts += json.blanked - before;
+                    // Its end has come when it is as long as an id and the quote is next.
+                    if byte == b'"'
+                        && let Some(session) = &mut json.session
+                        && let Ok(id) = SessionKey::try_from(&*session.id)
+                        && self.sessions.len() < MAX_SESSIONS
+                    {
+                        session.id.clear();
+                        self.sessions.push(id);
+                    }
                     byte
                 }
                 Message::Deflated | Message::DeflatedParts | Message::None => BLANK,

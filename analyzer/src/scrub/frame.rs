@@ -9,8 +9,14 @@ const ICMP_KEPT_BYTES: usize = 8 + 40 + 8;
 /// ARP and its kin end before this.
 const OTHER_KEPT_BYTES: usize = 14 + 28;
 
-/// Blanks a frame; `payload` replaces the payload of a TCP segment, and is called with where it is.
-pub(super) fn blank(link: LinkType, original_len: u32, data: &mut [u8], payload: impl FnOnce(&mut [u8])) {
+/// Blanks a frame; `payload` replaces the payload of a TCP segment, `datagram` that of an UDP datagram.
+pub(super) fn blank(
+    link: LinkType,
+    original_len: u32,
+    data: &mut [u8],
+    payload: impl FnOnce(&mut [u8]),
+    datagram: impl FnOnce(&mut [u8]),
+) {
     let Some(layout) = layout::of(link, original_len, data) else {
         let kept = OTHER_KEPT_BYTES.min(data.len());
         data[kept..].fill(0);
@@ -26,8 +32,9 @@ pub(super) fn blank(link: LinkType, original_len: u32, data: &mut [u8], payload:
             let kept = (layout.transport_at + ICMP_KEPT_BYTES).min(layout.end);
             data[kept..layout.end].fill(0);
         }
+        Transport::Udp => datagram(&mut data[body]),
         // Only the first fragment has a transport header, and what follows it may be anything.
-        Transport::Udp | Transport::Fragment | Transport::Other => data[body].fill(BLANK),
+        Transport::Fragment | Transport::Other => data[body].fill(BLANK),
     }
     mend(data, &layout);
 }

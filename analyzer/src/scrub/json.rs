@@ -1,6 +1,8 @@
 //! Blanking a message byte by byte: structure, numbers and a few words that a verdict needs stay; every other text becomes
 //! as many `x`.
 
+use clw_core::clw::SessionKey;
+
 /// Fields whose texts stay: what a message is, what it answers, who speaks in which role, and why something failed.
 const KEPT: &[&str] = &[
     "type",
@@ -51,6 +53,17 @@ pub(super) struct Json {
     keeps: bool,
     /// Texts that were blanked.
     pub(super) blanked: u64,
+    /// The text of the field `session`, and what takes its place.
+    pub(super) session: Option<Box<Session>>,
+}
+
+/// A session's id: datagrams name it too.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What takes its place.
+    pub(super) alias: SessionKey,
+    /// The id, as far as it has come.
+    pub(super) id: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,9 +145,14 @@ impl Json {
                     *now = !escaped && byte == b'\\';
                 }
                 if ends || keeps && kept < KEPT_BYTES {
-                    byte
-                } else {
-                    BLANK
+                    return byte;
+                }
+                match &mut self.session {
+                    Some(session) if self.name == b"session" => {
+                        session.id.push(byte);
+                        session.alias.get(kept).copied().unwrap_or(BLANK)
+                    }
+                    _ => BLANK,
                 }
             }
             State::Literal { first, bytes } => self.literal(first, bytes, byte),

@@ -127,9 +127,13 @@ pub fn scrub(input: &Path, output: &Path) -> Result<Summary, ScrubError> {
         data.clear();
         data.extend_from_slice(frame.data);
         let is_segment = matches!(decoder.decode(&frame), Decoded::Tcp(_));
-        frame::blank(frame.link, frame.original_len, &mut data, |payload| {
-            streams.replace(if is_segment { segments } else { usize::MAX }, payload);
-        });
+        frame::blank(
+            frame.link,
+            frame.original_len,
+            &mut data,
+            |payload| streams.replace(if is_segment { segments } else { usize::MAX }, payload),
+            |payload| streams.blank_datagram(payload),
+        );
         segments += usize::from(is_segment);
         // What is needed of the frame, without the capture's bytes.
         let frame = crate::source::Frame { data: &[], ..frame };

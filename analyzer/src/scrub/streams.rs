@@ -4,6 +4,7 @@ use super::direction::{Blanked, Direction};
 use super::json::{BLANK, blank_reason};
 use crate::segment::Segment;
 use crate::tcp::{Piece, Reassembly, Seq, Stamp};
+use clw_core::clw::{Datagram, SessionKey};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -26,6 +27,8 @@ pub(super) struct Streams {
     /// One for each TCP segment of the capture, in its order.
     places: Vec<Place>,
     kept_bytes: u64,
+    /// CLW sessions by their ids, and what has taken their place.
+    sessions: HashMap<SessionKey, SessionKey>,
 }
 
 #[derive(Debug)]
@@ -104,7 +107,7 @@ impl Streams {
         self.flows.push(Flow {
             initial: segment.flags.syn().then_some(segment.seq),
             reassembly,
-            direction: Direction::new(is_from_its_start),
+            direction: Direction::new(is_from_its_start, index),
             next: 0,
             chunks: Vec::new(),
         });
@@ -127,6 +130,19 @@ impl Streams {
             });
             let out = last(chunks, *next);
             direction.finish(out);
+            self.sessions.extend(direction.sessions());
+        }
+    }
+
+    /// Blanks a datagram. Of a heartbeat of a session of this capture, what it is and its number stay.
+    pub(super) fn blank_datagram(&self, payload: &mut [u8]) {
+        let known = Datagram::read(payload).and_then(|heartbeat| {
+            let session = *self.sessions.get(&heartbeat.session)?;
+            Some(Datagram { session, ..heartbeat })
+        });
+        match known {
+            Some(heartbeat) => payload.copy_from_slice(&heartbeat.write()),
+            None => payload.fill(BLANK),
         }
     }
 
