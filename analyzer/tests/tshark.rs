@@ -318,6 +318,32 @@ fn the_dissector_names_every_message_of_a_clw_capture_and_shows_no_token() {
 
 #[test]
 #[ignore = "needs tshark, which .ci/run installs"]
+fn the_dissector_names_heartbeats_over_udp() {
+    let (_folder, script) = dissector();
+    let path = data("clw").join("datagrams.pcap");
+    let capture = path.display().to_string();
+    let count = |filter: &str| {
+        let seen = tshark(&[
+            "-r", &capture, "-X", &script, "-Y", filter, "-T", "fields", "-e", "clw.seq",
+        ]);
+        String::from_utf8(seen.stdout).expect("text").lines().count()
+    };
+    let (mut pings, mut pongs) = (0, 0);
+    for record in analyze(&path) {
+        let udp = record.heartbeats.udp.expect("heartbeats over UDP");
+        (pings, pongs) = (pings + udp.pings, pongs + udp.pongs);
+    }
+    assert!(pings > 0 && pongs > 0);
+    let both = [
+        count("clw.auth.datagram && clw.opcode == 0xa04") as u64,
+        count("clw.auth.datagram && clw.opcode == 0xa05") as u64,
+    ];
+    assert_eq!(both, [pings, pongs]);
+    assert_eq!(count("udp && !clw"), 0);
+}
+
+#[test]
+#[ignore = "needs tshark, which .ci/run installs"]
 fn no_payload_makes_the_dissector_fail() {
     let (folder, script) = dissector();
     let whole = std::fs::read(data("clw").join("auth.pcap")).expect("the capture");

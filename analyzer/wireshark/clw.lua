@@ -5,6 +5,7 @@
 -- Filter:  clw.auth                     every message
 --          clw.opcode == 0xa03          DISCONNECT_AUTH
 --          clw.auth.reason == "overload"
+--          clw.auth.datagram            heartbeats over UDP
 --
 -- A token is never shown: only that there is one, and how long it is.
 
@@ -12,6 +13,7 @@ local clw = Proto("clw", "CLW auth protocol")
 
 local HEADER_BYTES = 8
 local MAX_JSON_BYTES = 65536
+local DATAGRAM_BYTES = 24
 
 local opcodes = {
   [0xA00] = "AUTH_HELLO",
@@ -32,6 +34,7 @@ local f = {
   flags = ProtoField.uint16("clw.flags", "Flags", base.HEX),
   seq = ProtoField.uint32("clw.seq", "Sequence number", base.DEC),
   length = ProtoField.uint32("clw.length", "Payload length", base.DEC),
+  datagram = ProtoField.bool("clw.auth.datagram", "Heartbeat over UDP"),
   refused_refresh = ProtoField.bool("clw.auth.refused_refresh", "Answers a refused AUTH_REFRESH (seq 0xFF)"),
   token_length = ProtoField.uint32("clw.auth.token_length", "Token length (the token is not shown)", base.DEC),
   token_id = ProtoField.string("clw.auth.token_id", "Token id"),
@@ -161,6 +164,12 @@ local function add_payload(tree, payload)
   return members
 end
 
+local function add_header(tree, buffer)
+  tree:add(f.opcode, buffer(0, 2))
+  tree:add(f.flags, buffer(2, 2))
+  tree:add(f.seq, buffer(4, 4))
+end
+
 function clw.dissector(buffer, pinfo, root)
   pinfo.cols.protocol = "CLW"
   local tree = root:add(clw, buffer())
@@ -172,9 +181,7 @@ function clw.dissector(buffer, pinfo, root)
   end
   local number = buffer(0, 2):uint()
   local name = opcodes[number]
-  tree:add(f.opcode, buffer(0, 2))
-  tree:add(f.flags, buffer(2, 2))
-  tree:add(f.seq, buffer(4, 4))
+  add_header(tree, buffer)
   local payload_bytes = buffer:len() - HEADER_BYTES
   tree:add(f.length, buffer(), payload_bytes):set_generated()
   local seq = buffer(4, 4):uint()
@@ -196,6 +203,30 @@ function clw.dissector(buffer, pinfo, root)
   tree:append_text(", " .. info)
   return buffer:len()
 end
+
+-- A heartbeat beside the stream: AUTH_PING or AUTH_PONG, and the session's id. Its port is told in AUTH_OK only, so it is
+-- known by its length, its opcode and an id that is text.
+local function datagram(buffer, pinfo, root)
+  if buffer:len() ~= DATAGRAM_BYTES then
+    return false
+  end
+  local number = buffer(0, 2):uint()
+  local id = buffer(HEADER_BYTES):raw()
+  if (number ~= 0xA04 and number ~= 0xA05) or not id:find("^[%w%-]+$") then
+    return false
+  end
+  pinfo.cols.protocol = "CLW"
+  local tree = root:add(clw, buffer())
+  tree:add(f.auth, buffer())
+  add_header(tree, buffer)
+  tree:add(f.datagram, buffer(), true):set_generated()
+  tree:add(f.session, buffer(HEADER_BYTES), id)
+  local info = opcodes[number] .. " seq=" .. buffer(4, 4):uint() .. " over UDP"
+  pinfo.cols.info = info
+  tree:append_text(", " .. info)
+  return true
+end
+clw:register_heuristic("udp", datagram)
 
 local by_protocol = DissectorTable.get("ws.protocol")
 by_protocol:add("clw.auth.v1", clw)

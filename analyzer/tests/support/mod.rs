@@ -20,10 +20,11 @@ pub fn analyze(path: &Path) -> Vec<Record> {
     let mut engine = Engine::new(Options::default());
     let mut records = Vec::new();
     while let Some(item) = capture.next().expect("readable") {
-        if let Item::Frame(frame) = item
-            && let Decoded::Tcp(segment) = decoder.decode(&frame)
-        {
-            engine.feed(&segment, &mut |judged| records.push(judged.record));
+        let Item::Frame(frame) = item else { continue };
+        match decoder.decode(&frame) {
+            Decoded::Tcp(segment) => engine.feed(&segment, &mut |judged| records.push(judged.record)),
+            Decoded::Udp(datagram) => drop(engine.feed_datagram(&datagram)),
+            Decoded::Other(_) => {}
         }
     }
     engine.end(&mut |judged| records.push(judged.record));
