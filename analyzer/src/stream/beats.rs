@@ -102,7 +102,11 @@ impl Beat {
         let mut sorted = self.intervals_us;
         let sorted = &mut sorted[..known];
         sorted.sort_unstable();
-        Some(u64::from(sorted[known / 2]) * 1000)
+        let median = sorted[known / 2];
+        let usual = median - median / 3..=median.saturating_add(median / 3);
+        let regular = sorted.iter().filter(|interval| usual.contains(interval)).count();
+        // What comes now and then, as a ping of an idle client does, owes nobody the next one.
+        (2 * regular > known).then(|| u64::from(median) * 1000)
     }
 
     fn learn(&mut self, interval_ns: u64) {
@@ -167,9 +171,9 @@ impl Beats {
             && self
                 .period_of(way, kind)
                 .is_some_and(|period| is_gap(interval, period, self.factor));
-        if !is_silence {
-            self.kinds[way as usize][kind as usize].learn(interval);
-        } else if self.is_due(way, kind, last_ns, at_ns) {
+        // Silences are learned from too: where every other one is long, there is no period.
+        self.kinds[way as usize][kind as usize].learn(interval);
+        if is_silence && self.is_due(way, kind, last_ns, at_ns) {
             self.gap(way, last_ns, at_ns, signs, false);
         }
         self.missing_bytes[way as usize] = low_bits(signs.missing_bytes);
@@ -356,6 +360,23 @@ mod tests {
             .map(|g| (g.from_ns / S, g.to_ns / S, g.side))
             .collect();
         assert_eq!(gaps, [(100, 190, Side::Server)]);
+    }
+
+    #[test]
+    fn what_comes_now_and_then_has_no_period() {
+        // A client that pings when it has been idle: at first it may seem to have one.
+        let mut beats = beats_at(&[0, 10, 20, 50, 90, 91, 140, 141, 200]);
+        let gaps = beats.gaps().len();
+        assert!(gaps <= 2, "{gaps}");
+        assert_eq!(beats.period_ns(), None);
+        for second in [201, 280, 281, 350] {
+            beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
+        }
+        beats.finish(1000 * S, [Signs::default(); 2], [false; 2]);
+        assert_eq!(beats.gaps().len(), gaps);
+        // One stall among many beats is a gap, and the period stays.
+        let beats = beats_at(&[0, 10, 20, 70, 80, 90, 150, 160]);
+        assert_eq!((beats.gaps().len(), beats.period_ns()), (2, Some(10 * S)));
     }
 
     #[test]
