@@ -1,15 +1,16 @@
 //! The command line of clw-gateway.
 
+mod values;
+
 use crate::config::{ClwSettings, Config, Mode, SetupCodes};
 use crate::datagrams;
 use crate::fault::{FAULTS, FaultPlan, FaultSpec, Kind};
 use crate::limits::raise_descriptor_limit;
 use crate::process::{self, Output};
 use crate::worker::worker_main;
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum as _};
 use clw_core::Dialect;
 use clw_core::secret::Secret;
-use clw_core::units::{UnitError, parse_duration};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use values::{DialectArg, Keepalive, ModeArg, duration, keepalive, workers};
 
 /// An embedded gateway for authenticated WebSocket sessions, with faults on demand.
 ///
@@ -116,6 +118,9 @@ struct LowArgs {
     /// Period of the server's pings; 0 sends none [default: openclaw 25s, clawchat 30s]
     #[arg(long, value_name = "T", value_parser = duration, help_heading = "Timers")]
     ping: Option<Duration>,
+    /// Time for which a restart refuses newcomers, as its announcement says
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "1500ms", help_heading = "Timers")]
+    restart_for: Duration,
     /// Probe connections that were idle for T, every T, and end them after three probes without an answer
     /// [default: clw 10s, else off]
     #[arg(long, value_name = "T|off", value_parser = keepalive, help_heading = "Timers")]
@@ -219,58 +224,6 @@ struct LowArgs {
 const MAX_SETUP_CODES: u32 = 10_000;
 /// What the CLW protocol page has for both sides.
 const CLW_KEEPALIVE: Duration = Duration::from_secs(10);
-/// The kernel's most.
-const MAX_KEEPALIVE: Duration = Duration::from_secs(32_767);
-/// More processes than that are a typing error.
-const MAX_WORKERS: u32 = 256;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DialectArg {
-    Openclaw,
-    Clw,
-    Clawchat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModeArg {
-    Open,
-    Stock,
-    Strict,
-}
-
-/// 0: one for each core.
-fn workers(text: &str) -> Result<u32, String> {
-    match text {
-        "auto" => Ok(0),
-        _ => text
-            .parse()
-            .ok()
-            .filter(|workers| *workers <= MAX_WORKERS)
-            .ok_or_else(|| format!("accepted are auto and 1 to {MAX_WORKERS}")),
-    }
-}
-
-/// A time, or off.
-#[derive(Clone, Copy, Debug)]
-struct Keepalive(Option<Duration>);
-
-fn keepalive(text: &str) -> Result<Keepalive, String> {
-    if text == "off" {
-        return Ok(Keepalive(None));
-    }
-    let idle = parse_duration(text).map_err(|e| format!("{e}, or `off`"))?;
-    let accepted = Duration::from_secs(1)..=MAX_KEEPALIVE;
-    if accepted.contains(&idle) {
-        Ok(Keepalive(Some(idle)))
-    } else {
-        Err("accepted is 1s to 32767s, or `off`".to_owned())
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, UnitError> {
-    parse_duration(text)
-}
-
 fn faults_help() -> String {
     let mut help =
         "Faults (share of the sessions after a colon, moment after an @: accept, upgrade, challenge, auth, \
@@ -411,6 +364,7 @@ fn config(args: &LowArgs) -> Result<Config, String> {
         handshake_timeout: args.handshake_timeout,
         tick: args.tick,
         tick_spread: args.tick_spread,
+        restart_for: args.restart_for,
         ping: args.ping,
         tcp_keepalive: match args.tcp_keepalive {
             Some(Keepalive(typed)) => typed,

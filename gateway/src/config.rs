@@ -101,6 +101,8 @@ pub struct Config {
     /// The ticks of many sessions are sent within this time instead of at one instant; zero: at one instant, as the real
     /// gateway does; `None`: a tenth of the period.
     pub tick_spread: Option<Duration>,
+    /// A restart refuses newcomers for so long, and announces it in whole milliseconds.
+    pub restart_for: Duration,
     /// Period of the server's ws pings; zero sends none, `None` is the dialect's usual.
     pub ping: Option<Duration>,
     /// Accepted connections are probed when they were idle for so long; `None`: never.
@@ -147,6 +149,8 @@ impl Default for Config {
             handshake_timeout: None,
             tick: Duration::from_secs(30),
             tick_spread: None,
+            // The real gateway's figure.
+            restart_for: Duration::from_millis(1500),
             ping: None,
             tcp_keepalive: None,
             max_buffered_bytes: 52_428_800,

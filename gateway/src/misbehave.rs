@@ -4,15 +4,13 @@ use crate::connection::Connection;
 use crate::fault::Action;
 use crate::shared::Shared;
 use crate::spoken::Spoken;
-use clw_core::session::{Finish, Stop};
+use clw_core::session::Finish;
 use clw_core::time::Instant;
 use std::task::Context;
 use std::time::Duration;
 
 /// How often a silent connection looks whether its client has gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// What a restart announces, milliseconds (the real gateway's figure).
-pub(crate) const RESTART_EXPECTED_MS: u64 = 1500;
 /// As much of an oversized frame as is sent.
 const OVERSIZED_SENT_BYTES: u64 = 64 * 1024;
 
@@ -98,8 +96,7 @@ impl Connection {
             }
             Action::Stall(length, every) => shared.stall(*length, *every),
             Action::Restart => {
-                let expected_ms = RESTART_EXPECTED_MS;
-                machine.stop(now, Stop::Restart { expected_ms }, out);
+                machine.stop(now, shared.restart(), out);
             }
             Action::Revoke => {
                 machine.with_dialect(now, out, |spoken, out| spoken.revoke(now, out));

@@ -4,7 +4,6 @@ use crate::config::Config;
 use crate::connection;
 use crate::error::StartError;
 use crate::fault::{FaultPlan, FaultSpec, Kind};
-use crate::misbehave::RESTART_EXPECTED_MS;
 use crate::shared::{Ending, Shared};
 use crate::socket::Bound;
 use crate::stream::Stream;
@@ -179,10 +178,9 @@ impl Server {
 
     /// Announces a restart and ends all sessions; for a moment newcomers are told to come back later.
     fn restart(&mut self) {
-        let expected_ms = RESTART_EXPECTED_MS;
         self.shared.log.line("[gateway] restarts".to_owned());
-        self.shared.end_all(Ending::Told(Stop::Restart { expected_ms }));
-        self.restarting_until = Some(tokio::time::Instant::now() + Duration::from_millis(expected_ms));
+        self.shared.end_all(Ending::Told(self.shared.restart()));
+        self.restarting_until = tokio::time::Instant::now().checked_add(self.shared.restart_for);
     }
 
     async fn all_gone_within(&self, grace: Duration) -> bool {

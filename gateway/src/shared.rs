@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) outbox: RefCell<Outbox<ServerEvent>>,
     pub(crate) log: Log,
     pub(crate) max_buffered_bytes: usize,
+    pub(crate) restart_for: Duration,
     /// Told to all connections: look at `ending`.
     pub(crate) stop: Notify,
     pub(crate) ending: Cell<Ending>,
@@ -89,6 +90,7 @@ impl Shared {
             outbox: RefCell::new(Outbox::server()),
             log,
             max_buffered_bytes: config.max_buffered_bytes,
+            restart_for: config.restart_for,
             stop: Notify::new(),
             ending: Cell::new(Ending::Told(Stop::Stop)),
             summary: RefCell::default(),
@@ -99,6 +101,13 @@ impl Shared {
             stalls: RefCell::default(),
             callable: RefCell::default(),
         })
+    }
+
+    /// What a session that a restart ends is told.
+    pub(crate) fn restart(&self) -> Stop {
+        Stop::Restart {
+            expected_ms: u64::try_from(self.restart_for.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {

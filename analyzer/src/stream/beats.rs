@@ -104,7 +104,11 @@ impl Beat {
         let mut sorted = self.intervals_us;
         let sorted = &mut sorted[..known];
         sorted.sort_unstable();
-        Some(u64::from(sorted[known / 2]) * 1000)
+        let median = sorted[known / 2];
+        let usual = median - median / 3..=median.saturating_add(median / 3);
+        let regular = sorted.iter().filter(|interval| usual.contains(interval)).count();
+        // What comes now and then, as a ping of an idle client does, owes nobody the next one.
+        (2 * regular > known).then(|| u64::from(median) * 1000)
     }
 
     fn learn(&mut self, interval_ns: u64) {
@@ -167,9 +171,9 @@ impl Beats {
             && self
                 .period_of(way, kind)
                 .is_some_and(|period| is_gap(interval, period, self.factor));
-        if !is_silence {
-            self.kinds[way as usize][kind as usize].learn(interval);
-        } else if self.is_due(way, kind, last_ns, at_ns) {
+        // Silences are learned from too: where every other one is long, there is no period.
+        self.kinds[way as usize][kind as usize].learn(interval);
+        if is_silence && self.is_due(way, kind, last_ns, at_ns) {
             self.gap(way, (last_ns, at_ns), missing_before, signs, false);
         }
     }

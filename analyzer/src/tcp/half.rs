@@ -176,10 +176,12 @@ impl Half {
 
     /// The other side acknowledged one more than was captured: no data is so short, it was a FIN.
     pub fn infer_fin(&mut self, ack: Seq, at_ns: u64, frame: u64) {
-        let Some(sent) = self.sent else { return };
+        let Some(sent) = self.sent.filter(|sent| sent.plus(1) == ack) else {
+            return;
+        };
         // Where data was lost before, a probe one byte back looks the same.
         let is_all_there = self.bytes > 0 && self.stream.next() == Some(sent);
-        if self.fin.is_none() && is_all_there && sent.plus(1) == ack {
+        if self.fin.is_none() && is_all_there {
             // It came before that packet and whatever else is in it.
             self.fin = Some((at_ns.saturating_sub(1), frame));
             self.is_fin_unseen = true;

@@ -24,6 +24,23 @@ fn the_period_is_learned_and_a_silence_over_one_and_a_half_is_a_gap() {
 }
 
 #[test]
+fn what_comes_now_and_then_has_no_period() {
+    // A client that pings when it has been idle: at first it may seem to have one.
+    let mut beats = beats_at(&[0, 10, 20, 50, 90, 91, 140, 141, 200]);
+    let gaps = beats.gaps().len();
+    assert!(gaps <= 2, "{gaps}");
+    assert_eq!(beats.period_ns(), None);
+    for second in [201, 280, 281, 350] {
+        beats.beat(Way::Down, Kind::Tick, second * S, Signs::default());
+    }
+    beats.finish(1000 * S, [Signs::default(); 2], [false; 2]);
+    assert_eq!(beats.gaps().len(), gaps);
+    // One stall among many beats is a gap, and the period stays.
+    let beats = beats_at(&[0, 10, 20, 70, 80, 90, 150, 160]);
+    assert_eq!((beats.gaps().len(), beats.period_ns()), (2, Some(10 * S)));
+}
+
+#[test]
 fn the_end_can_be_a_gap_too() {
     let mut beats = beats_at(&[10, 12, 14, 16]);
     beats.finish(20 * S, [Signs::default(); 2], [false; 2]);
