@@ -209,6 +209,34 @@ fn every_capture_keeps_its_verdicts_sizes_and_times_and_loses_its_secrets() {
 
 /// Checks IP and TCP checksums of whole packets by the book; how many there were.
 #[test]
+fn an_ip_header_that_is_longer_than_the_frame_hides_nothing() {
+    // Ethernet, and an IPv4 header that claims 60 bytes, of which the frame has 34.
+    let mut frame = vec![0; 12];
+    frame.extend_from_slice(&[
+        8, 0, 0x4F, 0, 1, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+    ]);
+    frame.extend_from_slice(b"a token, 14 b.");
+    let length = u32::try_from(frame.len()).expect("small").to_le_bytes();
+    let head = [
+        0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+    ];
+    let capture = [
+        &head[..],
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+        &length,
+        &300_u32.to_le_bytes(),
+        &frame,
+    ]
+    .concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, out) = (folder.path().join("a.pcap"), folder.path().join("b.pcap"));
+    std::fs::write(&path, capture).expect("written");
+    assert_eq!(scrub(&path, &out).expect("scrubbed").packets, 1);
+    let written = std::fs::read(&out).expect("the file");
+    assert!(!written.windows(5).any(|window| window == b"token"));
+}
+
+#[test]
 fn heartbeats_over_udp_stay_and_lose_the_names_of_their_sessions() {
     let folder = tempfile::tempdir().expect("a folder");
     let (capture, out) = (data("clw").join("datagrams.pcap"), folder.path().join("b.pcap"));

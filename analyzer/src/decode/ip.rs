@@ -60,9 +60,9 @@ fn ipv4(bytes: &[u8], wire_len: usize) -> Result<Packet<'_>, &'static str> {
     if header_len < 20 || total_len < header_len {
         return Err("broken IPv4 header");
     }
-    let payload = bytes
-        .get(header_len..total_len.min(bytes.len()))
-        .unwrap_or_default();
+    let end = total_len.min(bytes.len());
+    // Of a header that was cut there is none, and it lies at the end of the frame all the same.
+    let payload = bytes.get(header_len.min(end)..end).unwrap_or_default();
     let id = u16::from_be_bytes([header[4], header[5]]);
     let fragmentation = u16::from_be_bytes([header[6], header[7]]);
     let offset = usize::from(fragmentation & 0x1fff) * 8;

@@ -25,7 +25,7 @@ pub enum Transport {
 /// Offsets into a frame.
 #[derive(Clone, Debug)]
 pub struct Layout {
-    /// The IPv4 header, whole.
+    /// The IPv4 header, as far as it was captured.
     pub ipv4_header: Option<Range<usize>>,
     /// What is carried.
     pub transport: Transport,
@@ -88,7 +88,7 @@ pub fn of(link: LinkType, original_len: u32, data: &[u8]) -> Option<Layout> {
         (None, _) => (Transport::Other, 0),
     };
     Some(Layout {
-        ipv4_header: (is_v4 && header_end <= data.len()).then_some(network_at..header_end),
+        ipv4_header: is_v4.then_some(network_at..header_end.min(data.len())),
         transport,
         transport_at,
         payload: (transport_at + header).min(end),

@@ -95,7 +95,7 @@ impl Beside {
         if self.seen.one_way.is_none_or(|longest| longest.lost < row.pings) {
             self.seen.one_way = Some(OneWay {
                 lost: row.pings,
-                lasted: Duration::from_nanos(row.last_ns - row.first_ns),
+                lasted: Duration::from_nanos(row.last_ns.saturating_sub(row.first_ns)),
             });
         }
     }
@@ -129,6 +129,16 @@ mod tests {
             assert_eq!((seen.pings, seen.pongs), (6, 1));
             assert_eq!(seen.one_way.map(|one_way| one_way.lost), expected);
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_breaks_nothing() {
+        let mut beside = Beside::new(1, SessionId(1).key());
+        for (seq, second) in [(1, 9), (2, 5), (3, 1)] {
+            beside.see(&datagram(Opcode::AuthPing, seq), second * SECOND, 20 * SECOND);
+        }
+        let one_way = beside.finish(60 * SECOND, 20 * SECOND).unwrap().one_way.unwrap();
+        assert_eq!((one_way.lost, one_way.lasted), (3, Duration::ZERO));
     }
 
     #[test]
