@@ -67,7 +67,9 @@ impl GatewayLog {
             .take(CONN_CHARS)
             .collect();
         let all = self.by_peer.entry(key).or_default();
-        if all.last().is_none_or(|said| said.conn != conn) {
+        // A line too long for its end names no connection: it is the one that was named last.
+        let is_another = |said: &Said| !conn.is_empty() && said.conn != conn;
+        if all.last().is_none_or(is_another) {
             all.push(Said {
                 conn,
                 first_ns: written_ns(line),
@@ -278,6 +280,17 @@ mod tests {
         assert_eq!(written_ns("2026-11-26T09:25:20.893+01:30 x"), Some(utc));
         assert_eq!(written_ns("2026-11-26T02:55:20.893-05:00 x"), Some(utc));
         assert_eq!(written_ns("[ws] closed"), None);
+    }
+
+    #[test]
+    fn a_line_without_a_name_belongs_to_the_connection_before_it() {
+        let mut log = GatewayLog::default();
+        log.take("2026-11-26T14:14:49.695Z [ws] unauthorized conn=71e9be01-4809 peer=127.0.0.1:5->127.0.0.1:6 auth=token");
+        log.take("2026-11-26T14:14:49.697Z [ws] \u{2192} close code=1008 cause=unauthorized endpoint=127.0.0.1:5->127.0.0.1:6");
+        let key = ("127.0.0.1:5".parse().unwrap(), "127.0.0.1:6".parse().unwrap());
+        let said = log.of(key, 0).unwrap();
+        assert_eq!((said.lines.len(), said.ending.unwrap().code), (2, Some(1008)));
+        assert!(log.of(key, 0).is_none());
     }
 
     #[test]

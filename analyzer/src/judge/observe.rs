@@ -6,8 +6,9 @@ use crate::stream::Facts;
 use crate::stream::beats::{Cause, Gap, Kind};
 use crate::tcp::{Connection, End, Way};
 use clw_core::Dialect;
+use clw_core::openclaw::refusal_of_http;
 use clw_core::verdict::{
-    CloseFrame, Connect, EndingKind, HeartbeatLoss, Observation, ResetClass, Side, Viewpoint,
+    CloseFrame, Connect, EndingKind, HeartbeatLoss, Observation, Refusal, ResetClass, Side, Viewpoint,
 };
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 const CLW_GRACE: Duration = Duration::from_secs(5);
 /// A ping that the end overtook says nothing.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// The RST of an endpoint that has gone follows what it answers within so many nanoseconds.
+const GONE_NS: u64 = 1_000_000_000;
 /// So many periods without a beat, and the capture's end: the heartbeats have stopped.
 const SILENT_PERIODS: u32 = 2;
 /// No SYN is sent again sooner.
@@ -71,7 +74,11 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         connect,
         tls_failure: facts.tls.as_deref().and_then(|tls| tls.failure.clone()),
         http_status: facts.http.as_ref().and_then(|http| http.status),
-        refusal: facts.refusal.as_deref().cloned(),
+        refusal: facts
+            .refusal
+            .as_deref()
+            .cloned()
+            .or_else(|| refused_by_http(facts)),
         // What was said into a closed connection ended nothing.
         close: facts
             .close
@@ -94,7 +101,14 @@ pub(super) fn observe(connection: &Connection, facts: &Facts, end: &End, view: V
         ended_by: end.by,
         reset: reset.map(|reset| reset.class),
         reset_confidence: reset.map_or(0.0, |reset| reset.confidence),
-        heartbeat_loss: heartbeat_loss(facts, dialect, end, ended_ns, watched_ns),
+        heartbeat_loss: heartbeat_loss(
+            facts,
+            dialect,
+            end,
+            ended_ns,
+            watched_ns,
+            reset.map(|reset| reset.class),
+        ),
         unanswered_server_ping: facts
             .beats
             .waiting_since_ns(Way::Down, Kind::Ping)
@@ -145,15 +159,19 @@ fn heartbeat_loss(
     end: &End,
     ended_ns: u64,
     watched_ns: u64,
+    reset: Option<ResetClass>,
 ) -> Option<HeartbeatLoss> {
     facts.ready_ns?;
     let is_wordless = facts.close.is_none() && facts.disconnect.is_none() && !facts.logged_out;
     if !is_wordless {
         return None;
     }
+    // Who answers what comes at last with a RST had gone before, in the silence.
+    let was_gone = matches!(reset, Some(ResetClass::HalfOpen | ResetClass::AfterClose));
+    let since_gap_ns = if was_gone { GONE_NS } else { 0 };
     let last_gap = |is_wanted: &dyn Fn(&Gap) -> bool| {
         let gap = facts.beats.gaps().iter().rfind(|gap| is_wanted(gap))?;
-        (gap.to_ns >= ended_ns).then(|| HeartbeatLoss {
+        (gap.to_ns.saturating_add(since_gap_ns) >= ended_ns).then(|| HeartbeatLoss {
             missing_from: gap.side,
             silence: nanos(gap.to_ns - gap.from_ns),
         })
@@ -255,4 +273,10 @@ fn missing(connection: &Connection, facts: &Facts, view: View) -> Vec<&'static s
         missing.push("a part of the login was not captured");
     }
     missing
+}
+
+/// What the words of an HTTP answer refuse.
+fn refused_by_http(facts: &Facts) -> Option<Refusal> {
+    let status = facts.http.as_ref()?.status?;
+    refusal_of_http(status, facts.http_says.as_deref()?.as_bytes())
 }

@@ -49,7 +49,7 @@ impl Cause {
             Self::PathCut => "path cut: retransmissions unanswered",
             Self::OneWay => "one-way: packets of that side come, and do not acknowledge what it was sent",
             Self::CaptureLoss => "capture loss: that side's data was acknowledged and is not in the capture",
-            Self::Unknown => "cause not visible",
+            Self::Unknown => "not visible: too little was sent to that side meanwhile",
         }
     }
 }

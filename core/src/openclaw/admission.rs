@@ -1,6 +1,8 @@
-//! The budget of sockets before hello-ok, per client address (protocol page, section 9).
+//! Who is let in to the upgrade: the budget of sockets before hello-ok, per client address (protocol page, section 9), and what a
+//! refusal says.
 
 use crate::session::Rejection;
+use crate::verdict::{Refusal, RefusalClass};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -47,6 +49,21 @@ impl PreauthBudget {
     }
 }
 
+/// So much of an answer's body is looked at.
+const BODY_BYTES: usize = 160;
+
+/// What an HTTP answer other than 101 refuses, where its words say more than its status does: a real gateway that is going down
+/// answers 503 `Gateway websocket admission closed` (seen), which is no overload.
+pub fn refusal_of_http(status: u16, body: &[u8]) -> Option<Refusal> {
+    let body = body.get(..BODY_BYTES).unwrap_or(body);
+    let text = std::str::from_utf8(body).ok()?.trim();
+    (status == 503 && text.contains("admission closed")).then(|| Refusal {
+        class: RefusalClass::Unavailable,
+        code: format!("HTTP {status}"),
+        message: text.to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +89,21 @@ mod tests {
         }
         budget.leave(b);
         assert!(budget.open.is_empty());
+    }
+
+    #[test]
+    fn a_gateway_that_closes_its_doors_is_not_overloaded() {
+        let refusal = refusal_of_http(503, b"Gateway websocket admission closed\n").unwrap();
+        assert_eq!(refusal.class, RefusalClass::Unavailable);
+        assert_eq!(refusal.message, "Gateway websocket admission closed");
+        for (status, body) in [
+            (503, &b"Too many unauthenticated sockets"[..]),
+            (403, b"admission closed"),
+            (503, b""),
+            (503, b"\xff admission closed"),
+        ] {
+            assert_eq!(refusal_of_http(status, body), None);
+        }
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use super::{ClientDialect, ClientEvent, Finish, Message, Outbox};
 use crate::Stage;
+use crate::openclaw::refusal_of_http;
 use crate::time::{Instant, earliest};
-use crate::verdict::{CloseFrame, Connect, EndingKind, Observation, Side, Viewpoint, Violation, is_helper};
+use crate::verdict::{
+    CloseFrame, Connect, EndingKind, Observation, Refusal, Side, Viewpoint, Violation, is_helper,
+};
 use crate::ws::{self, Decoder, Incoming, Peer, UpgradeError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +54,8 @@ struct Facts {
     connect: Connect,
     tls_failure: Option<String>,
     http_status: Option<u16>,
+    /// The HTTP answer's words.
+    refusal: Option<Refusal>,
     close: Option<CloseFrame>,
     ending: EndingKind,
     ended_by: Side,
@@ -177,6 +182,8 @@ impl ClientConnection {
                             self.settle(now, out);
                             self.read_frames(now, &mut bytes[rest..], out);
                         } else {
+                            let body = head.get(answer.head_bytes..).unwrap_or_default();
+                            self.facts.refusal = refusal_of_http(answer.status, body);
                             self.give_up(now, out);
                         }
                     }
@@ -295,6 +302,7 @@ impl ClientConnection {
             ..Observation::default()
         };
         self.dialect.observe(end, &mut seen);
+        seen.refusal = seen.refusal.or_else(|| self.facts.refusal.clone());
         seen
     }
 

@@ -44,7 +44,9 @@ pub(super) fn upgrade_rejected(f: &Facts<'_>) -> Option<Found> {
 }
 
 pub(super) fn server_overloaded(f: &Facts<'_>) -> Option<Found> {
-    let at_upgrade = f.seen.stage <= Stage::Upgrade && f.seen.http_status == Some(503);
+    let at_upgrade = f.seen.stage <= Stage::Upgrade
+        && f.seen.http_status == Some(503)
+        && !f.refused(RefusalClass::Unavailable);
     (at_upgrade || f.refused(RefusalClass::Overloaded) || f.disconnected(Disconnect::Overload))
         .then(|| Found::new(0.98, Side::Server))
 }

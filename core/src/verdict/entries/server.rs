@@ -63,6 +63,7 @@ pub(super) static SERVER_UNAVAILABLE: Entry = Entry {
     evidence: EvidenceSources {
         capture: &[
             "close 1013 `gateway starting`, `gateway restart in progress` or `gateway suspension in progress`",
+            "HTTP 503 `Gateway websocket admission closed` instead of 101: it is going down",
         ],
         client: &["error UNAVAILABLE, details.reason, retryAfterMs 500 or 1000"],
         gateway_log: &["`closed before connect … code=1013`, next to the lines of its start or stop"],
