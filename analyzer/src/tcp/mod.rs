@@ -2,7 +2,9 @@
 //!
 //! Everything here is arithmetic over [`crate::segment::Segment`]s; what the bytes mean is `stream`'s.
 
+pub mod before;
 pub mod connection;
+pub mod ending;
 pub mod habits;
 pub mod half;
 pub mod reassembly;
@@ -10,7 +12,9 @@ pub mod reset;
 pub mod rtt;
 pub mod seq;
 
-pub use connection::{Connection, End, Way};
+pub use before::Before;
+pub use connection::{Connection, Way};
+pub use ending::End;
 pub use half::Half;
 pub use reassembly::{Piece, Reassembly, Stamp};
 pub use reset::Reset;
