@@ -264,9 +264,12 @@ impl Engine {
         let key = Key::of(segment);
         // Most packets belong to a connection that is known: one look must do for them.
         if segment.flags.syn() {
-            let known = self.open.get(&key).map(Box::as_ref);
-            if known.is_some_and(|live| live.connection.is_succeeded_by(segment)) {
+            let known = self.open.get(&key).map(|live| &live.connection);
+            if let Some(known) = known.filter(|known| known.is_succeeded_by(segment)) {
+                let next = Connection::new(segment).after(Some(known));
                 self.finish(key, done);
+                self.begin(key, next, segment, done);
+                return;
             }
         }
         if let Some(live) = self.open.get_mut(&key) {
@@ -285,7 +288,7 @@ impl Engine {
                 self.give_up_waiting();
             }
         } else {
-            self.begin(key, segment, done);
+            self.begin(key, Connection::new(segment), segment, done);
         }
     }
 
@@ -337,7 +340,13 @@ impl Engine {
         }
     }
 
-    fn begin(&mut self, key: Key, segment: &Segment<'_>, done: &mut impl FnMut(Over)) {
+    fn begin(
+        &mut self,
+        key: Key,
+        connection: Connection,
+        segment: &Segment<'_>,
+        done: &mut impl FnMut(Over),
+    ) {
         while self.open.len() >= self.options.max_open.max(1) && !self.arrivals.is_empty() {
             self.evict(done);
         }
@@ -346,7 +355,7 @@ impl Engine {
         self.arrivals.push_back((key, id));
         let mut live = Box::new(Live {
             id,
-            connection: Connection::new(segment),
+            connection,
             session: None,
             lingers: false,
             held: Share::default(),

@@ -2,6 +2,7 @@
 
 mod silences;
 mod storms;
+mod waves;
 
 pub use silences::Silence;
 pub use storms::Incident;

@@ -1,10 +1,12 @@
 //! The report for people.
 
+pub(super) mod incidents;
+
 use crate::join::Joins;
 use crate::join::peer::Comparison;
 use crate::record::Record;
 use crate::source::CaptureSummary;
-use crate::totals::{Incident, Totals, ender, is_error};
+use crate::totals::{Totals, ender, is_error};
 use clw_core::report::ThresholdResult;
 use clw_core::text::{Paint, Role, fold};
 use clw_core::units::{show_bytes, show_count, show_duration};
@@ -45,7 +47,7 @@ pub fn render(
     let paint = look.paint;
     // Writing to a String cannot fail.
     let _ = head(&mut out, capture, totals, paint);
-    let _ = incidents(&mut out, totals, paint);
+    let _ = incidents::incidents(&mut out, totals, paint);
     let _ = endings(&mut out, totals, paint);
     let _ = stages(&mut out, totals, paint);
     let _ = sessions(&mut out, totals, look);
@@ -137,59 +139,6 @@ fn head(out: &mut String, capture: &CaptureSummary, totals: &Totals, paint: Pain
 
 fn is_bad(name: &str) -> bool {
     Verdict::from_name(name).is_some_and(is_error)
-}
-
-fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Written {
-    let (incidents, silences) = (&totals.summary.incidents, &totals.summary.silences);
-    if incidents.is_empty() && silences.is_empty() {
-        return Ok(());
-    }
-    heading(out, paint, "What happened")?;
-    for incident in incidents.iter().take(10) {
-        let line = format!(
-            "  {}  {} sessions of {} ended {} within {}",
-            incident.at.get(11..23).unwrap_or(&incident.at),
-            show_count(incident.sessions),
-            incident.server,
-            endings_of(incident),
-            show_duration(Duration::from_secs_f64(incident.length_ms / 1e3)),
-        );
-        writeln!(out, "{}", paint.paint(Role::Bad, &line))?;
-        writeln!(out, "                cause: {}", incident.cause)?;
-    }
-    if incidents.len() > 10 {
-        writeln!(out, "  … and {} more", incidents.len() - 10)?;
-    }
-    for silence in silences.iter().take(10) {
-        let line = format!(
-            "  {}  {} sessions of {} missed the heartbeats of the {} for up to {}, and went on",
-            silence.until.get(11..23).unwrap_or(&silence.until),
-            show_count(silence.sessions),
-            silence.server,
-            silence.side.name(),
-            show_duration(Duration::from_secs_f64(silence.length_ms / 1e3)),
-        );
-        writeln!(out, "{}", paint.paint(Role::Warn, &line))?;
-        writeln!(out, "                cause: {}", silence.cause)?;
-    }
-    if silences.len() > 10 {
-        writeln!(out, "  … and {} silences more", silences.len() - 10)?;
-    }
-    Ok(())
-}
-
-/// How the sessions of an incident ended: the most frequent ending first.
-pub(super) fn endings_of(incident: &Incident) -> String {
-    let mut verdicts: Vec<_> = incident.verdicts.iter().collect();
-    if let [(name, _)] = verdicts.as_slice() {
-        return (**name).to_owned();
-    }
-    verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let words: Vec<_> = verdicts
-        .iter()
-        .map(|(name, count)| format!("{name} ({count})"))
-        .collect();
-    words.join(", ")
 }
 
 fn endings(out: &mut String, totals: &Totals, paint: Paint) -> Written {

@@ -2,41 +2,24 @@
 
 use super::half::{Copy, MAX_TAIL};
 use super::reassembly::Stamp;
-use super::reset::Scene;
-use super::{Half, Piece, Reset, Seq, Way};
+use super::reset::{Later, Scene};
+use super::{Before, Half, Piece, Reset, Seq, Way};
 use crate::segment::{Flags, Segment};
-use clw_core::verdict::{EndingKind, ResetClass, Side};
+use clw_core::verdict::ResetClass;
 use std::net::SocketAddr;
 
 /// RSTs kept of one connection.
 const MAX_RESETS: usize = 8;
+/// Of these, those that the connection before it sent.
+const MAX_STRAYS: usize = 4;
 /// A hole whose bytes the other side has acknowledged is given up after this: the capture lost them.
 const HOLE_PATIENCE_NS: u64 = 200_000_000;
 /// A late segment that fills a hole so soon was overtaken; later it was sent again.
 const REORDERED_NS: u64 = 3_000_000;
-/// A side that was sent the same again and again for so long, and did not acknowledge it, does not hear.
-const DEAF_NS: u64 = 5_000_000_000;
 /// Without an IP ID, a packet that comes again so soon is a copy: no stack sends again as fast.
 const COPIED_NS: u64 = 1_000_000;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
-
-/// How a connection ended, by its packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// FIN, RST, silence, or not at all.
-    pub kind: EndingKind,
-    /// Who.
-    pub by: Side,
-    /// When; the last packet's time where nothing ended it.
-    pub at_ns: u64,
-    /// In which frame.
-    pub frame: Option<u64>,
-    /// Index of the RST that did it.
-    pub reset: Option<usize>,
-    /// How long neither side had sent data before it, in nanoseconds.
-    pub idle_ns: Option<u64>,
-}
 
 /// A TCP connection as captured.
 #[derive(Debug)]
@@ -57,8 +40,10 @@ pub struct Connection {
     pub resets: Vec<Reset>,
     /// Packets that were on two interfaces, or twice in the capture.
     pub duplicates: u64,
+    /// The connection between the same ports that this one follows.
+    before: Option<Before>,
     /// How long neither side had sent data when the first FIN came, in nanoseconds.
-    idle_at_fin_ns: Option<u64>,
+    pub(super) idle_at_fin_ns: Option<u64>,
     /// The client's SYN was captured.
     pub has_syn: bool,
     /// A SYN-ACK was captured, or data that proves that there was one.
@@ -89,11 +74,26 @@ impl Connection {
             halves: [Half::default(), Half::default()],
             resets: Vec::new(),
             duplicates: 0,
+            before: None,
             idle_at_fin_ns: None,
             has_syn: false,
             is_established: false,
             interface: segment.interface,
         }
+    }
+
+    /// The same, after `before` between the same ports.
+    #[must_use]
+    pub fn after(mut self, before: Option<&Self>) -> Self {
+        self.before = before.map(|before| {
+            let positions = Before::of(&before.halves);
+            if before.client == self.client {
+                positions
+            } else {
+                positions.swapped()
+            }
+        });
+        self
     }
 
     /// What `side` sent.
@@ -119,14 +119,21 @@ impl Connection {
             return false;
         }
         let same_side = segment.source == self.client;
-        let known = self.halves[usize::from(!same_side)].isn;
-        known != Some(Seq(segment.seq)) && (self.is_over() || self.is_established || !same_side)
+        let way = if same_side { Way::Up } else { Way::Down };
+        let known = self.half(way).isn;
+        if self.is_of_before(segment, way) {
+            return false;
+        }
+        // An attempt that nobody answered is sent again with its own number; another one is another attempt.
+        let is_other = known.is_some_and(|known| known != Seq(segment.seq));
+        is_other || (known.is_none() && (self.is_over() || self.is_established || !same_side))
     }
 
     /// Turns the sides round: what the bytes say proves that the server was taken for the client.
     pub fn swap_sides(&mut self) {
         std::mem::swap(&mut self.client, &mut self.server);
         self.halves.swap(0, 1);
+        self.before = self.before.map(Before::swapped);
         for reset in &mut self.resets {
             reset.by = 1 - reset.by;
         }
@@ -139,6 +146,12 @@ impl Connection {
         } else {
             Way::Down
         };
+        if self.is_of_before(segment, way) {
+            if segment.flags.rst() && self.resets.len() < MAX_STRAYS {
+                self.resets.push(Reset::of_before(segment, way as usize));
+            }
+            return;
+        }
         let is_first = self.packets() == 0 && self.resets.is_empty();
         if self.is_copy(segment, way) {
             self.duplicates += 1;
@@ -192,65 +205,11 @@ impl Connection {
         }
     }
 
-    /// How it ended.
-    pub fn end(&self) -> End {
-        let fin = [Way::Up, Way::Down]
-            .into_iter()
-            .filter_map(|way| self.half(way).fin.map(|(at, frame)| (at, frame, way)))
-            .min_by_key(|(at, frame, _)| (*at, *frame));
-        let rst = self
-            .resets
-            .iter()
-            .enumerate()
-            .filter(|(_, reset)| !reset.survived)
-            .min_by_key(|(_, reset)| (reset.at_ns, reset.frame));
-        match (fin, rst) {
-            (fin, Some((index, reset)))
-                if fin.is_none_or(|(at, frame, _)| (reset.at_ns, reset.frame) < (at, frame)) =>
-            {
-                let by = match (reset.class, reset.by) {
-                    (ResetClass::Injected, _) => Side::Middlebox,
-                    (_, 0) => Side::Client,
-                    _ => Side::Server,
-                };
-                End {
-                    kind: EndingKind::Rst,
-                    by,
-                    at_ns: reset.at_ns,
-                    frame: Some(reset.frame),
-                    reset: Some(index),
-                    idle_ns: reset.idle_ns,
-                }
-            }
-            (Some((at_ns, frame, way)), _) => End {
-                kind: EndingKind::Fin,
-                by: way.sender(),
-                at_ns,
-                frame: Some(frame),
-                reset: None,
-                idle_ns: self.idle_at_fin_ns,
-            },
-            _ => {
-                let mute = [Way::Up, Way::Down].into_iter().find(|way| {
-                    let half = self.half(*way);
-                    let deaf =
-                        half.unacknowledged >= 3 && self.last_ns.saturating_sub(half.last_data_ns) >= DEAF_NS;
-                    (half.unanswered >= 3 || deaf) && half.has_unacknowledged()
-                });
-                End {
-                    kind: if mute.is_some() {
-                        EndingKind::Silent
-                    } else {
-                        EndingKind::Open
-                    },
-                    by: mute.map_or(Side::Unknown, |way| way.back().sender()),
-                    at_ns: self.last_ns,
-                    frame: None,
-                    reset: None,
-                    idle_ns: None,
-                }
-            }
-        }
+    /// Whether the connection between the same ports before this one sent it.
+    fn is_of_before(&self, segment: &Segment<'_>, way: Way) -> bool {
+        let age_ns = segment.at_ns.saturating_sub(self.first_ns);
+        self.before
+            .is_some_and(|before| before.has(way as usize, Seq(segment.seq), self.half(way), age_ns))
     }
 
     fn is_copy(&mut self, segment: &Segment<'_>, way: Way) -> bool {
@@ -314,7 +273,9 @@ impl Connection {
         if flags.fin() && self.halves.iter().all(|half| half.fin.is_none()) {
             self.idle_at_fin_ns = self.idle_ns(at_ns).filter(|_| len == 0);
         }
+        let was_asked_again = self.half(way.back()).retransmissions > 0;
         let half = &mut self.halves[way as usize];
+        let accepts = flags.syn() && flags.ack() && half.sent.is_none();
         half.packets += 1;
         half.bytes += u64::from(len);
         half.last_ns = at_ns;
@@ -375,22 +336,25 @@ impl Connection {
         }
         half.window(segment.window == 0 && !flags.syn(), at_ns);
         let speaks = is_new && advances;
-        let what = match () {
-            () if speaks => Some("new data"),
-            () if flags.syn() && flags.ack() => Some("a SYN-ACK"),
-            // A kernel that has reset a connection does not close it.
-            () if flags.fin() && advances && self.was_reset(way, at_ns) => Some("a FIN"),
-            () => None,
-        };
-        if let Some(what) = what {
-            self.forged(way, segment.number, what);
-        }
         let ack = flags.ack().then_some(Seq(segment.ack));
+        let later = Later {
+            at_ns,
+            frame: segment.number,
+            ack,
+            // A kernel that has reset a connection does not close it either.
+            new_end: (speaks || (flags.fin() && advances)).then_some(end),
+            accepts,
+            was_asked_again,
+        };
         for reset in &mut self.resets {
             if reset.by == way.back() as usize {
                 reset.lived_through(at_ns, ack, speaks);
-            } else if ack.is_some() {
-                reset.heard_again(at_ns, ack);
+                reset.heard(seq, end);
+            } else {
+                if ack.is_some() {
+                    reset.heard_again(at_ns, ack);
+                }
+                reset.followed(later);
             }
         }
     }
@@ -399,21 +363,6 @@ impl Connection {
     fn idle_ns(&self, at_ns: u64) -> Option<u64> {
         let last_ns = self.halves.iter().map(|half| half.last_wanting_ns).max()?;
         (last_ns > 0).then(|| at_ns.saturating_sub(last_ns))
-    }
-
-    /// A RST came from `way`, too long ago for the packets to have changed places.
-    fn was_reset(&self, way: Way, at_ns: u64) -> bool {
-        let mut own = self.resets.iter().filter(|reset| reset.by == way as usize);
-        own.any(|reset| at_ns.saturating_sub(reset.at_ns) > REORDERED_NS)
-    }
-
-    /// RSTs of `way` before something new of the same side were not its own.
-    fn forged(&mut self, way: Way, frame: u64, what: &str) {
-        for reset in &mut self.resets {
-            if reset.by == way as usize && reset.frame < frame {
-                reset.continued(frame, what);
-            }
-        }
     }
 
     /// Gives up a hole in what `way` sent when the other side has shown that it is no loss of the network's.

@@ -6,6 +6,8 @@ use crate::segment::Segment;
 const TTL_STEP: u8 = 2;
 /// An IP ID may skip so many numbers: the sender has other connections, and the capture may have lost packets.
 const IP_ID_STEP: u16 = 64;
+/// Further on than this is before.
+const IP_ID_AHEAD: u16 = 1 << 15;
 /// So many packets make a habit.
 const HABIT: u8 = 3;
 
@@ -59,12 +61,12 @@ impl Habits {
         (nearest.abs_diff(ttl) >= TTL_STEP).then_some(*nearest)
     }
 
-    /// Whether the side counts its IP IDs up and `id` is not in that sequence.
-    pub fn ip_id_off(&self, id: u16) -> bool {
+    /// Whether the side counts its IP IDs up and `id` is not in that sequence; where packets are missing, it may be well ahead.
+    pub fn ip_id_off(&self, id: u16, is_missing: bool) -> bool {
         let (steady, odd) = self.ip_id_steps;
         let in_sequence = self
             .last_ip_id
-            .is_some_and(|last| id.wrapping_sub(last) <= IP_ID_STEP);
+            .is_some_and(|last| id.wrapping_sub(last) <= if is_missing { IP_ID_AHEAD } else { IP_ID_STEP });
         steady >= HABIT && odd == 0 && !in_sequence
     }
 

@@ -6,8 +6,6 @@ use super::{Reassembly, Seq};
 
 /// A RST further ahead of what was captured is no sign of missing data.
 pub(super) const MAX_TAIL: i32 = 1 << 24;
-/// Acknowledgement numbers remembered.
-const RECENT_ACKS: u8 = 4;
 
 /// One side's sending, as far as it was captured.
 #[derive(Debug, Default)]
@@ -56,9 +54,6 @@ pub struct Half {
     pub last_data_ns: u64,
     /// When it last sent anything that wants an answer: payload or FIN, retransmissions included.
     pub last_wanting_ns: u64,
-    /// The last few acknowledgement numbers that the other side sent it, the latest first.
-    recent_acks: [Seq; RECENT_ACKS as usize],
-    recent_ack_count: u8,
     /// The last packet, to know its copy on another interface.
     pub last_copy: Option<Copy>,
     /// Since when it has kept its window closed; 0 where it is open.
@@ -113,11 +108,6 @@ impl Half {
         }
     }
 
-    /// The last few acknowledgement numbers that the other side sent it.
-    pub fn recent_acks(&self) -> &[Seq] {
-        &self.recent_acks[..usize::from(self.recent_ack_count)]
-    }
-
     /// A probe or a retransmission went out.
     pub fn went_unanswered(&mut self, at_ns: u64) {
         self.unanswered += 1;
@@ -153,11 +143,6 @@ impl Half {
 
     /// Notes an acknowledgement number of the other side.
     pub fn acknowledge(&mut self, ack: Seq) {
-        if self.recent_acks().first() != Some(&ack) {
-            let [first, second, third, _] = self.recent_acks;
-            self.recent_acks = [ack, first, second, third];
-            self.recent_ack_count = (self.recent_ack_count + 1).min(RECENT_ACKS);
-        }
         if self.acknowledged.is_none_or(|before| before.is_before(ack)) {
             self.acknowledged = Some(ack);
             self.unacknowledged = 0;

@@ -2,7 +2,9 @@
 //!
 //! Everything here is arithmetic over [`crate::segment::Segment`]s; what the bytes mean is `stream`'s.
 
+pub mod before;
 pub mod connection;
+pub mod ending;
 pub mod habits;
 pub mod half;
 pub mod reassembly;
@@ -11,7 +13,9 @@ pub mod rtt;
 pub mod seq;
 mod way;
 
-pub use connection::{Connection, End};
+pub use before::Before;
+pub use connection::Connection;
+pub use ending::End;
 pub use half::Half;
 pub use reassembly::{Piece, Reassembly, Stamp};
 pub use reset::Reset;

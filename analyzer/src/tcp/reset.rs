@@ -1,4 +1,11 @@
 //! What a RST was, from header evidence alone (the dictionary's page, "Resets").
+//!
+//! Packets are captured in another order than they were sent in, so what comes after a RST need not have been sent after it. What
+//! holds in any order, whatever is late, lost or twice:
+//!
+//! * A socket's own RST has the ACK flag and stands behind everything that the socket has sent.
+//! * A kernel without the socket answers a segment, at its ACK number and without the ACK flag; that segment passed before.
+//! * A side acknowledges only what reached it while it lived: what passed for the first time after its RST, it never had.
 
 use super::{Half, Seq};
 use crate::segment::Segment;
@@ -8,6 +15,8 @@ use clw_core::verdict::ResetClass;
 const VOLLEY_NS: u64 = 2_000_000_000;
 /// Data of the side that was reset may have been on its way for so long.
 const IN_FLIGHT_NS: u64 = 1_000_000_000;
+/// Packets overtake one another by less than this, even where delay jumps by seconds.
+const OVERTAKEN_NS: u64 = 10_000_000_000;
 /// A reason carried by a RST is shown up to so many characters.
 const REASON_CHARS: usize = 120;
 
@@ -38,9 +47,31 @@ pub struct Reset {
     sent: Option<Seq>,
     /// What its sender had acknowledged until then.
     received: Option<Seq>,
+    /// What the other side had sent until then.
+    heard: Option<Seq>,
+    /// Where the other side's first bytes since then begin.
+    unheard: Option<Seq>,
     seq: Seq,
+    has_ack: bool,
     /// It answers a segment of the other side, as a kernel without the connection does.
     answers: bool,
+}
+
+/// A packet of the side in whose name a RST came before.
+#[derive(Clone, Copy, Debug)]
+pub struct Later {
+    /// When.
+    pub at_ns: u64,
+    /// In which frame.
+    pub frame: u64,
+    /// What it acknowledges.
+    pub ack: Option<Seq>,
+    /// Behind its bytes or its FIN, if they are new and the last ones so far.
+    pub new_end: Option<Seq>,
+    /// It is that side's first packet, a SYN-ACK.
+    pub accepts: bool,
+    /// The other side sent some of its packets again.
+    pub was_asked_again: bool,
 }
 
 /// What is known when a RST arrives.
@@ -58,8 +89,7 @@ pub struct Scene<'a> {
 impl Reset {
     /// Judges a RST that claims to come from half `by`.
     pub fn judge(segment: &Segment<'_>, by: usize, scene: &Scene<'_>) -> Self {
-        let seq = Seq(segment.seq);
-        let answers = !segment.flags.ack() && scene.own.recent_acks().contains(&seq);
+        let answers = may_answer(segment, scene);
         let (class, confidence, why) = classify(segment, by, scene, answers);
         Self {
             at_ns: segment.at_ns,
@@ -74,18 +104,69 @@ impl Reset {
             idle_ns: None,
             sent: scene.own.sent,
             received: scene.other.acknowledged,
-            seq,
+            heard: scene.other.sent,
+            unheard: None,
+            seq: Seq(segment.seq),
+            has_ack: segment.flags.ack(),
             answers,
         }
     }
 
-    /// The side sent something new after this RST: it never sent the RST.
-    pub fn continued(&mut self, frame: u64, what: &str) {
-        if self.class != ResetClass::Injected || !self.is_continued {
-            self.class = ResetClass::Injected;
-            self.confidence = 0.97;
-            self.is_continued = true;
-            self.evidence = format!("the same side sent {what} after it, in frame {frame}");
+    /// A RST of the connection between the same ports before this one, which comes late.
+    pub fn of_before(segment: &Segment<'_>, by: usize) -> Self {
+        Self {
+            at_ns: segment.at_ns,
+            frame: segment.number,
+            by,
+            class: ResetClass::Stray,
+            confidence: 0.95,
+            evidence: "late: it belongs to the connection between the same ports before this one".to_owned(),
+            survived: true,
+            is_continued: false,
+            reason: reason(segment.payload),
+            idle_ns: None,
+            sent: None,
+            received: None,
+            heard: None,
+            unheard: None,
+            seq: Seq(segment.seq),
+            has_ack: segment.flags.ack(),
+            answers: false,
+        }
+    }
+
+    /// The side in whose name this RST came sent another packet: something that a side that had sent the RST cannot have sent?
+    pub fn followed(&mut self, later: Later) {
+        if self.is_continued || self.class == ResetClass::Stray {
+            return;
+        }
+        // What the side said before the RST may come after it; what is beyond the RST's end, it did not say before.
+        let is_beyond = later.new_end.is_some_and(|end| self.seq.is_before(end));
+        let is_late = later.at_ns.saturating_sub(self.at_ns) > OVERTAKEN_NS;
+        let knows_later = matches!((self.unheard, later.ack), (Some(from), Some(ack)) if from.is_before(ack));
+        // Whoever was refused may ask again, and something may listen by then.
+        self.survived |= later.accepts && later.was_asked_again;
+        let what = if later.accepts && self.has_ack && !later.was_asked_again {
+            "sent a SYN-ACK after it"
+        } else if later.new_end.is_some() && (is_late || (is_beyond && !self.answers)) {
+            "sent new data after it"
+        } else if knows_later {
+            "acknowledged what was sent to it after it"
+        } else {
+            return;
+        };
+        self.class = ResetClass::Injected;
+        self.confidence = 0.97;
+        self.is_continued = true;
+        self.evidence = format!("the same side {what}, in frame {}", later.frame);
+    }
+
+    /// The other side sent the bytes from `seq` to `end`.
+    pub fn heard(&mut self, seq: Seq, end: Seq) {
+        let is_new = self.heard.is_none_or(|heard| heard.is_before(end));
+        if is_new && self.unheard.is_none() {
+            let known = self.heard.filter(|heard| seq.is_before(*heard));
+            self.unheard = Some(known.unwrap_or(seq));
         }
     }
 
@@ -108,6 +189,8 @@ impl Reset {
     /// a segment.
     pub fn is_volley_with(&self, other: &Self) -> bool {
         self.by == other.by
+            && self.class != ResetClass::Stray
+            && other.class != ResetClass::Stray
             && self.seq != other.seq
             && !self.answers
             && !other.answers
@@ -185,8 +268,12 @@ fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) 
         return (ResetClass::AfterClose, 0.9, "both sides had closed".to_owned());
     }
     if answers && closed_ns.is_none() {
-        let why = "no ACK flag, and its sequence number is the ACK of the segment it answers".to_owned();
-        return (ResetClass::HalfOpen, 0.9, why);
+        let why = if own.acknowledged == Some(seq) {
+            "no ACK flag, and its sequence number is the ACK of the segment it answers"
+        } else {
+            "no ACK flag, and its sequence number is the ACK of an earlier segment that it answers"
+        };
+        return (ResetClass::HalfOpen, 0.9, why.to_owned());
     }
     if segment.flags.ack() && own.sent == Some(seq) {
         let why = format!(
@@ -202,24 +289,44 @@ fn classify(segment: &Segment<'_>, by: usize, scene: &Scene<'_>, answers: bool) 
     )
 }
 
-/// Signs of which one alone proves nothing. IP ID 0, no window and no options are a kernel at work, not a sign.
+/// Whether a kernel without the connection may have sent it, to answer a segment of the other side: one with any ACK number up to
+/// the highest, for it is not known how many are on their way.
+fn may_answer(segment: &Segment<'_>, scene: &Scene<'_>) -> bool {
+    let other = scene.other;
+    // Of a side that was not captured nobody knows what it sent.
+    let is_unheard = other.packets == 0;
+    let is_recent = segment.at_ns.saturating_sub(other.last_ns) <= OVERTAKEN_NS;
+    let acknowledged = scene.own.acknowledged;
+    let is_known = acknowledged.is_some_and(|acknowledged| !acknowledged.is_before(Seq(segment.seq)));
+    !segment.flags.ack() && (is_unheard || (is_recent && is_known))
+}
+
+/// Signs of which one alone proves nothing. IP ID 0, no window and no options are a kernel at work, not a sign; nor has a kernel
+/// that answers without the connection its habits.
 fn weak_signs(segment: &Segment<'_>, own: &Half, answers: bool) -> Vec<&'static str> {
+    let mut signs = Vec::new();
+    if answers {
+        return signs;
+    }
     let has_timestamps = segment.options.timestamps.is_some();
     let is_kernels = segment.ip_id.is_none_or(|id| id == 0) && segment.window == 0 && !has_timestamps;
-    let mut signs = Vec::new();
+    let ahead = own.sent.map_or(0, |sent| sent.to(Seq(segment.seq)));
     if !is_kernels {
-        if segment.ip_id.is_some_and(|id| own.habits.ip_id_off(id)) {
+        // Packets that were lost on their way to the capture leave both numbers ahead.
+        if segment
+            .ip_id
+            .is_some_and(|id| own.habits.ip_id_off(id, ahead > 0))
+        {
             signs.push("its IP ID is off that side's sequence");
         }
         if own.habits.always_has_timestamps() && !has_timestamps {
             signs.push("it has no timestamps where that side always has them");
         }
     }
-    if !segment.flags.ack() && !answers {
+    if !segment.flags.ack() {
         signs.push("it has no ACK flag, and answers nothing");
     }
-    let seq = Seq(segment.seq);
-    if own.sent.is_some_and(|sent| sent != seq) && !own.recent_acks().contains(&seq) {
+    if ahead != 0 {
         signs.push("its sequence number is not the sender's next");
     }
     signs

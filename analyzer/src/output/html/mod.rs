@@ -7,7 +7,8 @@ mod timeline;
 
 pub use timeline::Timeline;
 
-use crate::output::text::{STAGES, endings_of};
+use crate::output::text::STAGES;
+use crate::output::text::incidents::{endings_of, greatest, length, missed, pace, usual};
 use crate::record::Record;
 use crate::source::CaptureSummary;
 use crate::totals::{Totals, ender, is_error};
@@ -18,6 +19,8 @@ use clw_core::verdict::{Verdict, entry};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// Incidents shown, and silences.
+const INCIDENTS: usize = 20;
 /// Sessions shown.
 const WORTH_A_LOOK: usize = 60;
 /// Warnings shown.
@@ -111,31 +114,45 @@ fn incidents(out: &mut String, totals: &Totals) -> Written {
         return Ok(());
     }
     writeln!(out, "<h2>What happened</h2>\n<ul class=\"incidents\">")?;
-    for incident in incidents.iter().take(20) {
-        writeln!(
+    for incident in greatest(incidents, INCIDENTS, |incident| incident.sessions) {
+        write!(
             out,
-            "<li><b>{} sessions</b> of {} ended <b>{}</b> within {}, at {}: {}.</li>",
+            "<li><b>{} sessions</b> of {} ended <b>{}</b> ",
             show_count(incident.sessions),
             incident.server,
             endings_of(incident),
-            show_duration(Duration::from_secs_f64(incident.length_ms / 1e3)),
-            escaped(&incident.at),
-            escaped(&incident.cause)
         )?;
+        let (length, at) = (length(incident), escaped(&incident.at));
+        if incident.is_lasting {
+            let until = escaped(&incident.until);
+            write!(out, "over {length}, {}, from {at} to {until}", pace(incident))?;
+        } else {
+            write!(out, "within {length}, at {at}")?;
+        }
+        if let Some(usual) = usual(incident) {
+            write!(out, ", {usual}")?;
+        }
+        writeln!(out, ": {}.</li>", escaped(&incident.cause))?;
     }
-    if incidents.len() > 20 {
-        writeln!(out, "<li>… and {} more</li>", incidents.len() - 20)?;
+    if incidents.len() > INCIDENTS {
+        writeln!(out, "<li>… and {} smaller ones</li>", incidents.len() - INCIDENTS)?;
     }
-    for silence in silences.iter().take(20) {
+    for silence in greatest(silences, INCIDENTS, |silence| silence.gaps) {
+        write!(out, "<li><b>{}</b>", missed(silence))?;
+        let until = escaped(&silence.until);
+        if silence.is_lasting {
+            let (gaps, last) = (show_count(silence.gaps), escaped(&silence.last_until));
+            write!(out, " in {gaps} silences, which ended from {until} to {last},")?;
+        } else {
+            write!(out, ", until {until},")?;
+        }
+        writeln!(out, " and went on: {}.</li>", escaped(silence.cause))?;
+    }
+    if silences.len() > INCIDENTS {
         writeln!(
             out,
-            "<li><b>{} sessions</b> of {} missed the heartbeats of the {} for up to <b>{}</b>, until {}, and went on: {}.</li>",
-            show_count(silence.sessions),
-            silence.server,
-            silence.side.name(),
-            show_duration(Duration::from_secs_f64(silence.length_ms / 1e3)),
-            escaped(&silence.until),
-            escaped(silence.cause)
+            "<li>… and {} smaller silences</li>",
+            silences.len() - INCIDENTS
         )?;
     }
     writeln!(out, "</ul>")
