@@ -12,68 +12,72 @@ const SHOWN: usize = 10;
 /// Where the lines below the first one begin: below its words, after the time of day.
 const INDENT: &str = "                ";
 
-/// Writes them.
+/// Writes them, in the order of time: what a session lived through may be what others ended by.
 pub(super) fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Written {
     let (incidents, silences) = (&totals.summary.incidents, &totals.summary.silences);
     if incidents.is_empty() && silences.is_empty() {
         return Ok(());
     }
     heading(out, paint, "What happened")?;
-    for incident in greatest(incidents, SHOWN, |incident| incident.sessions) {
-        let mut line = format!(
-            "  {}  {} sessions of {} ended {}",
-            time_of_day(&incident.at),
-            show_count(incident.sessions),
-            incident.server,
-            endings_of(incident),
-        );
-        if !incident.is_lasting {
-            line += &format!(" within {}", length(incident));
-        }
-        writeln!(out, "{}", paint.paint(Role::Bad, &line))?;
-        if incident.is_lasting {
-            let until = time_of_day(&incident.until);
-            writeln!(
-                out,
-                "{INDENT}until {until}, for {}: {}",
-                length(incident),
-                pace(incident)
-            )?;
-        }
-        if let Some(usual) = usual(incident) {
-            writeln!(out, "{INDENT}{usual}")?;
-        }
-        writeln!(out, "{INDENT}cause: {}", incident.cause)?;
+    let ended = greatest(incidents, SHOWN, |incident| incident.sessions);
+    let ended = ended
+        .into_iter()
+        .map(|incident| (incident.at_unix_ns, ending(incident, paint)));
+    let silent = greatest(silences, SHOWN, |silence| silence.gaps);
+    let silent = silent
+        .into_iter()
+        .map(|silence| (silence.until_unix_ns, silence_of(silence, paint)));
+    let mut told: Vec<_> = ended.chain(silent).collect();
+    told.sort_by_key(|(at_ns, _)| *at_ns);
+    for (_, lines) in told {
+        out.push_str(&lines);
     }
-    if incidents.len() > SHOWN {
-        writeln!(
-            out,
-            "  … and {} smaller ones",
-            show_count((incidents.len() - SHOWN) as u64)
-        )?;
-    }
-    for silence in greatest(silences, SHOWN, |silence| silence.gaps) {
-        let line = format!(
-            "  {}  {}, and went on",
-            time_of_day(&silence.until),
-            missed(silence)
-        );
-        writeln!(out, "{}", paint.paint(Role::Warn, &line))?;
-        if silence.is_lasting {
-            let until = time_of_day(&silence.last_until);
-            writeln!(
-                out,
-                "{INDENT}until {until}: {} silences",
-                show_count(silence.gaps)
-            )?;
+    for (all, what) in [(incidents.len(), "ones"), (silences.len(), "silences")] {
+        if all > SHOWN {
+            writeln!(out, "  … and {} smaller {what}", show_count((all - SHOWN) as u64))?;
         }
-        writeln!(out, "{INDENT}cause: {}", silence.cause)?;
-    }
-    if silences.len() > SHOWN {
-        let more = show_count((silences.len() - SHOWN) as u64);
-        writeln!(out, "  … and {more} smaller silences")?;
     }
     Ok(())
+}
+
+fn ending(incident: &Incident, paint: Paint) -> String {
+    let mut line = format!(
+        "  {}  {} sessions of {} ended {}",
+        time_of_day(&incident.at),
+        show_count(incident.sessions),
+        incident.server,
+        endings_of(incident),
+    );
+    if !incident.is_lasting {
+        line += &format!(" within {}", length(incident));
+    }
+    let mut lines = paint.paint(Role::Bad, &line) + "\n";
+    if incident.is_lasting {
+        let until = time_of_day(&incident.until);
+        lines += &format!(
+            "{INDENT}until {until}, for {}: {}\n",
+            length(incident),
+            pace(incident)
+        );
+    }
+    if let Some(usual) = usual(incident) {
+        lines += &format!("{INDENT}{usual}\n");
+    }
+    lines + &format!("{INDENT}cause: {}\n", incident.cause)
+}
+
+fn silence_of(silence: &Silence, paint: Paint) -> String {
+    let line = format!(
+        "  {}  {}, and went on",
+        time_of_day(&silence.until),
+        missed(silence)
+    );
+    let mut lines = paint.paint(Role::Warn, &line) + "\n";
+    if silence.is_lasting {
+        let until = time_of_day(&silence.last_until);
+        lines += &format!("{INDENT}until {until}: {} silences\n", show_count(silence.gaps));
+    }
+    lines + &format!("{INDENT}cause: {}\n", silence.cause)
 }
 
 /// The greatest few, in the order in which they stand.
