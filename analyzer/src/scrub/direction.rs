@@ -6,6 +6,7 @@ use super::json::{BLANK, Json, Session, blank_reason};
 use crate::stream::inflate::Inflate;
 use crate::stream::sniff::{Beginning, beginning};
 use clw_core::clw::SessionKey;
+use clw_core::openclaw::ADMISSION_CLOSED;
 
 /// A line of a head that is longer is no head.
 const MAX_LINE_BYTES: usize = 32 * 1024;
@@ -222,9 +223,14 @@ impl Direction {
                 },
                 Mode::Body { left, json } => {
                     let now = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                    let before = json.blanked;
-                    out.extend(bytes[..now].iter().map(|byte| json.step(*byte)));
-                    self.blanked.texts += json.blanked - before;
+                    if bytes[..now].trim_ascii() == ADMISSION_CLOSED.as_bytes() {
+                        // The verdict depends on it, and it tells nothing of anybody.
+                        out.extend_from_slice(&bytes[..now]);
+                    } else {
+                        let before = json.blanked;
+                        out.extend(bytes[..now].iter().map(|byte| json.step(*byte)));
+                        self.blanked.texts += json.blanked - before;
+                    }
                     *left -= now as u64;
                     if *left == 0 {
                         self.mode = Mode::Beginning;

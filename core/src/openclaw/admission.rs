@@ -49,18 +49,16 @@ impl PreauthBudget {
     }
 }
 
-/// So much of an answer's body is looked at.
-const BODY_BYTES: usize = 160;
+/// What a real gateway that is going down answers, with status 503 (seen).
+pub const ADMISSION_CLOSED: &str = "Gateway websocket admission closed";
 
-/// What an HTTP answer other than 101 refuses, where its words say more than its status does: a real gateway that is going down
-/// answers 503 `Gateway websocket admission closed` (seen), which is no overload.
+/// What an HTTP answer other than 101 refuses, where its words say more than its status does: [`ADMISSION_CLOSED`] is no overload.
 pub fn refusal_of_http(status: u16, body: &[u8]) -> Option<Refusal> {
-    let body = body.get(..BODY_BYTES).unwrap_or(body);
-    let text = std::str::from_utf8(body).ok()?.trim();
-    (status == 503 && text.contains("admission closed")).then(|| Refusal {
+    let is_closed = status == 503 && body.trim_ascii() == ADMISSION_CLOSED.as_bytes();
+    is_closed.then(|| Refusal {
         class: RefusalClass::Unavailable,
         code: format!("HTTP {status}"),
-        message: text.to_owned(),
+        message: ADMISSION_CLOSED.to_owned(),
     })
 }
 
@@ -95,12 +93,11 @@ mod tests {
     fn a_gateway_that_closes_its_doors_is_not_overloaded() {
         let refusal = refusal_of_http(503, b"Gateway websocket admission closed\n").unwrap();
         assert_eq!(refusal.class, RefusalClass::Unavailable);
-        assert_eq!(refusal.message, "Gateway websocket admission closed");
+        assert_eq!(refusal.message, ADMISSION_CLOSED);
         for (status, body) in [
             (503, &b"Too many unauthenticated sockets"[..]),
-            (403, b"admission closed"),
+            (403, ADMISSION_CLOSED.as_bytes()),
             (503, b""),
-            (503, b"\xff admission closed"),
         ] {
             assert_eq!(refusal_of_http(status, body), None);
         }

@@ -31,7 +31,7 @@ mod uuid;
 mod wire;
 
 pub use account::{Account, Advice, Attempt, Holdings, Precedence, Receipt, RoleToken, Shown};
-pub use admission::{PreauthBudget, refusal_of_http};
+pub use admission::{ADMISSION_CLOSED, PreauthBudget, refusal_of_http};
 pub use authority::{
     Authority, AuthorityConfig, CLOSE_AUTH_CHANGED, CLOSE_DEVICE_REMOVED, Denied, Login, Method,
 };
