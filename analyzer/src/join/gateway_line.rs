@@ -6,7 +6,7 @@
 use super::gateway_log::peer;
 use clw_core::verdict::{
     CloseFrame, Connect, EndingKind, HeartbeatLoss, Observation, Refusal, RefusalClass, Side, Verdict,
-    Viewpoint, classify,
+    Viewpoint, classify, counts_as_error, is_helper,
 };
 use clw_core::{Dialect, Stage};
 use std::borrow::Cow;
@@ -43,6 +43,8 @@ pub struct GatewayEnding {
     pub confidence: f32,
     /// Who ended it.
     pub by: Side,
+    /// It counts into the error rate: a helper that leaves before connect does not.
+    pub is_error: bool,
 }
 
 impl GatewayEnding {
@@ -69,8 +71,14 @@ impl GatewayEnding {
             stage_of(text("phase=").unwrap_or_default())
         };
         let own = text("verdict=").and_then(Verdict::from_name);
-        let judged = classify(&observation(code, &reason, &cause, duration, stage));
-        let (verdict, confidence) = own.map_or((judged.verdict, judged.confidence), |own| (own, 1.0));
+        let seen = Observation {
+            helper: is_helper(user_agent(line)),
+            ..observation(code, &reason, &cause, duration, stage)
+        };
+        let mut judged = classify(&seen);
+        if let Some(own) = own {
+            (judged.verdict, judged.confidence) = (own, 1.0);
+        }
         Some(Self {
             conn: text("conn=")
                 .unwrap_or_default()
@@ -83,11 +91,18 @@ impl GatewayEnding {
             cause,
             duration,
             stage,
-            verdict,
-            confidence,
+            verdict: judged.verdict,
+            confidence: judged.confidence,
             by: judged.by,
+            is_error: counts_as_error(&seen, &judged),
         })
     }
+}
+
+/// What the client calls itself: words of its own, up to the next field.
+fn user_agent(line: &str) -> &str {
+    let (_, rest) = line.split_once(" ua=").unwrap_or_default();
+    rest.split_once(" code=").map_or(rest, |(agent, _)| agent)
 }
 
 /// A line without the colours that the real gateway writes into files too, and without other control characters.
@@ -194,6 +209,26 @@ fn observation(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_helper_that_leaves_before_connect_is_no_error() {
+        for (agent, is_error) in [
+            ("clw-bench/0.1.0", true),
+            ("Mozilla/5.0 (X11) OpenClaw Helper/1.2", false),
+            ("n/a", true),
+        ] {
+            let line = format!(
+                "2026-11-26T14:14:41.237+00:00 [ws] closed before connect conn=a peer=127.0.0.1:5->127.0.0.1:18789 remote=127.0.0.1 fwd=n/a \
+                 origin=n/a host=127.0.0.1:18789 ua={agent} code=1005 reason=n/a phase=challenge_sent cause=n/a durationMs=41 handshake=pending"
+            );
+            let ending = GatewayEnding::parse(&line).unwrap();
+            assert_eq!(
+                (ending.verdict, ending.is_error),
+                (Verdict::ClosedBeforeConnect, is_error),
+                "{agent}"
+            );
+        }
+    }
 
     fn verdict(line: &str) -> Verdict {
         GatewayEnding::parse(line).unwrap().verdict

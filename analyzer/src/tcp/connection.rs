@@ -18,6 +18,8 @@ const HOLE_PATIENCE_NS: u64 = 200_000_000;
 const REORDERED_NS: u64 = 3_000_000;
 /// Without an IP ID, a packet that comes again so soon is a copy: no stack sends again as fast.
 const COPIED_NS: u64 = 1_000_000;
+/// Packets of an attempt to connect are no further apart than the first few that nobody answers, and no later than that.
+const ATTEMPT_NS: u64 = 10_000_000_000;
 /// Ephemeral ports begin somewhere above this on every system.
 const EPHEMERAL: u16 = 32_768;
 
@@ -124,9 +126,11 @@ impl Connection {
         if self.is_of_before(segment, way) {
             return false;
         }
-        // An attempt that nobody answered is sent again with its own number; another one is another attempt.
-        let is_other = known.is_some_and(|known| known != Seq(segment.seq));
-        is_other || (known.is_none() && (self.is_over() || self.is_established || !same_side))
+        // An attempt that nobody answered is sent again with its own number. Long after it, another number is another attempt.
+        let is_unanswered = self.half(way.back()).packets == 0;
+        let is_late = segment.at_ns.saturating_sub(self.last_ns) > ATTEMPT_NS;
+        known != Some(Seq(segment.seq))
+            && (self.is_over() || self.is_established || !same_side || (is_unanswered && is_late))
     }
 
     /// Turns the sides round: what the bytes say proves that the server was taken for the client.

@@ -17,6 +17,8 @@ const VOLLEY_NS: u64 = 2_000_000_000;
 const IN_FLIGHT_NS: u64 = 1_000_000_000;
 /// Packets overtake one another by less than this, even where delay jumps by seconds.
 const OVERTAKEN_NS: u64 = 10_000_000_000;
+/// A connection's bytes are no further from a RST of its own.
+const NEAR: i32 = 1 << 24;
 /// A reason carried by a RST is shown up to so many characters.
 const REASON_CHARS: usize = 120;
 
@@ -146,10 +148,14 @@ impl Reset {
         let knows_later = matches!((self.unheard, later.ack), (Some(from), Some(ack)) if from.is_before(ack));
         // Whoever was refused may ask again, and something may listen by then.
         self.survived |= later.accepts && later.was_asked_again;
+        // Far from where it stands, it is another attempt to connect that goes on.
+        let is_same = later
+            .new_end
+            .is_some_and(|end| (0..NEAR).contains(&self.seq.to(end)));
         let what = if later.accepts && self.has_ack && !later.was_asked_again {
             "sent a SYN-ACK after it"
-        } else if later.new_end.is_some() && (is_late || (is_beyond && !self.answers)) {
-            "sent new data after it"
+        } else if (is_same && is_late) || (is_beyond && !self.answers) {
+            "went on after it"
         } else if knows_later {
             "acknowledged what was sent to it after it"
         } else {

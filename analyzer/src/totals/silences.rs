@@ -88,7 +88,7 @@ impl Silences {
         let mut silences: Vec<_> = waves
             .filter_map(|(key, wave)| {
                 let sessions = self.sessions.get(&key).copied().unwrap_or_default();
-                silence(key, wave, sessions)
+                silence(key, &wave, sessions)
             })
             .collect();
         silences.sort_by_key(|silence| silence.until_unix_ns);
@@ -96,7 +96,7 @@ impl Silences {
     }
 }
 
-fn silence((server, side): (SocketAddr, Side), wave: Wave<Facts>, sessions: u64) -> Option<Silence> {
+fn silence((server, side): (SocketAddr, Side), wave: &Wave<Facts>, sessions: u64) -> Option<Silence> {
     let most = wave.sum.causes.iter().max_by_key(|(_, count)| **count)?;
     Some(Silence {
         server,

@@ -19,15 +19,17 @@ pub(super) fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Writ
         return Ok(());
     }
     heading(out, paint, "What happened")?;
-    let ended = greatest(incidents, SHOWN, |incident| incident.sessions);
-    let ended = ended
-        .into_iter()
-        .map(|incident| (incident.at_unix_ns, ending(incident, paint)));
-    let silent = greatest(silences, SHOWN, |silence| silence.gaps);
-    let silent = silent
-        .into_iter()
-        .map(|silence| (silence.until_unix_ns, silence_of(silence, paint)));
-    let mut told: Vec<_> = ended.chain(silent).collect();
+    let mut told = Vec::new();
+    for incident in greatest(incidents, SHOWN, |incident| incident.sessions) {
+        let mut lines = String::new();
+        ending(&mut lines, incident, paint)?;
+        told.push((incident.at_unix_ns, lines));
+    }
+    for silence in greatest(silences, SHOWN, |silence| silence.gaps) {
+        let mut lines = String::new();
+        lived_through(&mut lines, silence, paint)?;
+        told.push((silence.until_unix_ns, lines));
+    }
     told.sort_by_key(|(at_ns, _)| *at_ns);
     for (_, lines) in told {
         out.push_str(&lines);
@@ -40,7 +42,7 @@ pub(super) fn incidents(out: &mut String, totals: &Totals, paint: Paint) -> Writ
     Ok(())
 }
 
-fn ending(incident: &Incident, paint: Paint) -> String {
+fn ending(out: &mut String, incident: &Incident, paint: Paint) -> Written {
     let mut line = format!(
         "  {}  {} sessions of {} ended {}",
         time_of_day(&incident.at),
@@ -49,35 +51,29 @@ fn ending(incident: &Incident, paint: Paint) -> String {
         endings_of(incident),
     );
     if !incident.is_lasting {
-        line += &format!(" within {}", length(incident));
+        write!(line, " within {}", length(incident))?;
     }
-    let mut lines = paint.paint(Role::Bad, &line) + "\n";
+    writeln!(out, "{}", paint.paint(Role::Bad, &line))?;
     if incident.is_lasting {
         let until = time_of_day(&incident.until);
-        lines += &format!(
-            "{INDENT}until {until}, for {}: {}\n",
-            length(incident),
-            pace(incident)
-        );
+        let (length, pace) = (length(incident), pace(incident));
+        writeln!(out, "{INDENT}until {until}, for {length}: {pace}")?;
     }
     if let Some(usual) = usual(incident) {
-        lines += &format!("{INDENT}{usual}\n");
+        writeln!(out, "{INDENT}{usual}")?;
     }
-    lines + &format!("{INDENT}cause: {}\n", incident.cause)
+    writeln!(out, "{INDENT}cause: {}", incident.cause)
 }
 
-fn silence_of(silence: &Silence, paint: Paint) -> String {
-    let line = format!(
-        "  {}  {}, and went on",
-        time_of_day(&silence.until),
-        missed(silence)
-    );
-    let mut lines = paint.paint(Role::Warn, &line) + "\n";
+fn lived_through(out: &mut String, silence: &Silence, paint: Paint) -> Written {
+    let at = time_of_day(&silence.until);
+    let line = format!("  {at}  {}, and went on", missed(silence));
+    writeln!(out, "{}", paint.paint(Role::Warn, &line))?;
     if silence.is_lasting {
-        let until = time_of_day(&silence.last_until);
-        lines += &format!("{INDENT}until {until}: {} silences\n", show_count(silence.gaps));
+        let (until, gaps) = (time_of_day(&silence.last_until), show_count(silence.gaps));
+        writeln!(out, "{INDENT}until {until}: {gaps} silences")?;
     }
-    lines + &format!("{INDENT}cause: {}\n", silence.cause)
+    writeln!(out, "{INDENT}cause: {}", silence.cause)
 }
 
 /// The greatest few, in the order in which they stand.
@@ -113,7 +109,7 @@ pub(in crate::output) fn pace(incident: &Incident) -> String {
     format!(
         "{}, at most {} in one second",
         rate(incident.per_second),
-        show_count(incident.most_per_second.ceil() as u64)
+        whole(incident.most_per_second.ceil())
     )
 }
 
@@ -143,8 +139,17 @@ fn rate(per_second: f64) -> String {
     if count < 9.95 {
         format!("{count:.1} a {unit}")
     } else {
-        format!("{} a {unit}", show_count(count.round() as u64))
+        format!("{} a {unit}", whole(count.round()))
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are whole numbers here, and neither below nothing nor that large"
+)]
+fn whole(rate: f64) -> String {
+    show_count(rate as u64)
 }
 
 fn time_of_day(at: &str) -> &str {

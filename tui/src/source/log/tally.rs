@@ -51,8 +51,9 @@ impl LogTally {
         sessions.ended += 1;
         sessions.ready += u64::from(was_ready);
         sessions.completed += u64::from(!verdict.is_error());
-        sessions.failed += u64::from(verdict.is_error() && !was_ready);
-        sessions.dropped += u64::from(verdict.is_error() && was_ready);
+        sessions.failed += u64::from(ending.is_error && !was_ready);
+        sessions.dropped += u64::from(ending.is_error && was_ready);
+        sessions.helpers += u64::from(verdict.is_error() && !ending.is_error);
         self.counters.verdicts[verdict.index()] += 1;
         self.counters.stages[ending.stage as usize] += 1;
         if let Some(code) = ending.code {
@@ -60,7 +61,7 @@ impl LogTally {
             let known = codes.contains_key(&code) || codes.len() < MAX_CLOSE_CODES;
             *codes.entry(if known { code } else { 0 }).or_default() += 1;
         }
-        if verdict.is_error() {
+        if ending.is_error {
             let session = sessions.ended;
             keep_recent(&mut self.recent, verdict.name(), || {
                 record(session, &ending, line, at)
@@ -127,6 +128,22 @@ fn record(session: u64, ending: &GatewayEnding, line: &str, at: Duration) -> Ses
 mod tests {
     use super::*;
     use clw_core::verdict::Verdict;
+
+    #[test]
+    fn helpers_that_left_are_no_errors() {
+        let mut tally = LogTally::new(Path::new("g.log"), 0);
+        for agent in ["helper/1", "cli/1"] {
+            let line = format!(
+                "[ws] closed before connect conn=a ua={agent} code=1005 phase=challenge_sent durationMs=4"
+            );
+            tally.line(&line, Duration::from_secs(1));
+        }
+        let told = tally.tell(Duration::from_secs(2));
+        let sessions = told.counters.sessions;
+        assert_eq!((sessions.ended, sessions.failed, sessions.helpers), (2, 1, 1));
+        assert_eq!(told.counters.errors().iter().sum::<u64>(), 1);
+        assert_eq!(told.recent.len(), 1);
+    }
 
     #[test]
     fn endings_are_counted_and_other_lines_are_not() {
