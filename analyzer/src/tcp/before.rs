@@ -28,6 +28,15 @@ impl Before {
         }
     }
 
+    /// Where they had been, as the server's kernel shows: it still has the old connection, and answers the new one's SYN with an
+    /// acknowledgement of that (RFC 9293 section 3.10.7.4, "challenge ACK").
+    pub(super) fn shown_by(seq: Seq, ack: Seq) -> Self {
+        let range = |last: Seq| Some((Seq(last.0.wrapping_sub(UNSEEN)), last));
+        Self {
+            ranges: [range(ack), range(seq)],
+        }
+    }
+
     /// The sides turned round.
     pub(super) const fn swapped(self) -> Self {
         let [up, down] = self.ranges;

@@ -150,6 +150,9 @@ impl Connection {
         } else {
             Way::Down
         };
+        if self.is_challenge(segment, way) {
+            self.before = Some(Before::shown_by(Seq(segment.seq), Seq(segment.ack)));
+        }
         if self.is_of_before(segment, way) {
             if segment.flags.rst() && self.resets.len() < MAX_STRAYS {
                 self.resets.push(Reset::of_before(segment, way as usize));
@@ -214,6 +217,19 @@ impl Connection {
         let age_ns = segment.at_ns.saturating_sub(self.first_ns);
         self.before
             .is_some_and(|before| before.has(way as usize, Seq(segment.seq), self.half(way), age_ns))
+    }
+
+    /// Whether the server answers the SYN with an acknowledgement of something else.
+    fn is_challenge(&self, segment: &Segment<'_>, way: Way) -> bool {
+        if self.is_established || way == Way::Up || self.half(Way::Down).packets > 0 {
+            return false;
+        }
+        let (Some(isn), sent) = (self.half(Way::Up).isn, self.half(Way::Up).sent) else {
+            return false;
+        };
+        let is_bare = segment.flags.0 == Flags::ACK && segment.payload_len == 0;
+        let acknowledged = isn.to(Seq(segment.ack));
+        is_bare && sent == Some(isn.plus(1)) && !(0..MAX_TAIL).contains(&acknowledged)
     }
 
     fn is_copy(&mut self, segment: &Segment<'_>, way: Way) -> bool {

@@ -145,3 +145,19 @@ fn a_side_that_closes_after_its_reset_never_sent_that() {
     assert_eq!(judged.record.verdict, Some("clw-injected-reset"));
     assert_eq!(judged.record.ending.rst[0].class, "injected");
 }
+
+#[test]
+fn a_syn_that_meets_what_is_left_of_an_older_connection_is_sent_again() {
+    // The gateway's kernel acknowledges the old connection, the client's resets that, and nothing listens any more.
+    let mut wire = Wire::new(PORT);
+    wire.packet(Client, Flags::SYN, (3_000_000_000, 0), b"", 64, 500);
+    wire.packet(Server, Flags::ACK, (700_000, 1_500_000_000), b"", 64, 500);
+    wire.packet(Client, Flags::RST, (1_500_000_000, 0), b"", 64, 0);
+    wire.now += 10 * MS;
+    wire.packet(Client, Flags::SYN, (3_000_000_000, 0), b"", 64, 500);
+    wire.packet(Server, Flags::RST | Flags::ACK, (0, 3_000_000_001), b"", 64, 0);
+    let judged = wire.only();
+    assert_eq!(judged.record.verdict, Some("clw-conn-refused"));
+    let classes: Vec<_> = judged.record.ending.rst.iter().map(|rst| rst.class).collect();
+    assert_eq!(classes, ["stray", "refused"]);
+}
